@@ -1,0 +1,121 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "slipstream/log.h"
+#include "slipstream/record.h"
+#include "slipstream/time.h"
+
+/// What a connector implements: sources and sinks of bytes. Users of connectors don't need this header.
+namespace slipstream {
+
+/// One record as a source reads it. The views are valid during RawCollector::add.
+struct RawRecord {
+  std::optional<std::string_view> key;
+  std::optional<std::string_view> value;  ///< empty: a tombstone
+  std::int64_t offset = 0;                ///< rising inside a partition; gaps are fine
+  std::optional<EventTime> timestamp;     ///< the source's own, e.g. the broker's
+  HeadersPtr headers;
+};
+
+/// Takes what a source reads. One call per read with all its records is best; each call costs a virtual call.
+class RawCollector {
+ public:
+  virtual ~RawCollector() = default;
+  virtual void add(std::span<const RawRecord> records) = 0;
+};
+
+/// What a source partition knows after a read.
+enum class ReadState {
+  more,       ///< there may be more at once
+  caught_up,  ///< nothing is unread now, more may come; SourceEnv::wake tells when
+  finished,   ///< nothing will come any more
+};
+
+/// Stop once either is reached; one record may go beyond max_bytes. Both are at least 1.
+struct ReadLimits {
+  std::size_t max_records = 1;
+  std::size_t max_bytes = 1;
+};
+
+/// What the runtime lends to a source, from open() until close() has returned.
+struct SourceEnv {
+  std::function<void()> wake;          ///< "look at me again": cheap, from any thread
+  std::function<void(absl::Status)> fail;  ///< ends the run with this error; from any thread
+  LogHook log;                         ///< never null
+  std::size_t memory_budget = 0;       ///< bytes this source may hold before they are read
+};
+
+struct PartitionOffset {
+  int partition = 0;
+  std::int64_t next_offset = 0;  ///< the first record that is not yet done
+};
+
+/// The half of a source that doesn't depend on its record type. open, commit and close come from one thread at
+/// a time and may block; read comes from lanes, for one partition from one thread at a time, and must not
+/// block; hold may come from any thread.
+class SourceControl {
+ public:
+  virtual ~SourceControl() = default;
+  /// For messages: "kafka topic orders", "file flights.csv".
+  virtual std::string name() const = 0;
+  /// Opens what has to be opened. After success partition_count() is known.
+  virtual absl::Status open(const SourceEnv& env) = 0;
+  /// At least 1 after open. Partitions are numbered from 0.
+  virtual int partition_count() const = 0;
+  /// The runtime won't read this partition until further notice (held), or will again. A source may stop
+  /// fetching; it must not lose what it has fetched.
+  virtual void hold(int partition, bool held) {}
+  /// Records below these offsets are done, with all their effects. Called only for graphs that commit.
+  virtual absl::Status commit(std::span<const PartitionOffset> offsets) { return absl::OkStatus(); }
+  /// No read is under way and none will come.
+  virtual absl::Status close() { return absl::OkStatus(); }
+};
+
+class RawSource : public SourceControl {
+ public:
+  /// Hands over whole records within `limits`. An error ends the run with its message.
+  virtual absl::StatusOr<ReadState> read(int partition, const ReadLimits& limits, RawCollector& out) = 0;
+};
+
+/// One record for a sink. The views are valid during RawSink::write.
+struct OutRecord {
+  std::optional<std::string_view> key;
+  std::optional<std::string_view> value;  ///< empty: a tombstone
+  std::optional<EventTime> timestamp;
+  const Headers* headers = nullptr;
+};
+
+/// What the runtime lends to a sink, from open() until close() has returned.
+struct SinkEnv {
+  std::function<void()> wake;  ///< there is room again, or more is delivered: cheap, from any thread
+  std::function<void(absl::Status)> fail;
+  LogHook log;
+  std::size_t memory_budget = 0;  ///< bytes this sink may hold after it took them
+};
+
+/// All calls come from one thread at a time; write and delivered must not block unless the sink is declared
+/// blocking where it is attached (then it runs on a thread of its own).
+class RawSink {
+ public:
+  virtual ~RawSink() = default;
+  virtual std::string name() const = 0;
+  virtual absl::Status open(const SinkEnv& env) = 0;
+  /// Takes the first k records and returns k. k < size means full for now: SinkEnv::wake calls for the rest.
+  virtual absl::StatusOr<std::size_t> write(std::span<const OutRecord> records) = 0;
+  /// Of all records taken, how many of the first ones are delivered (a prefix, so this never goes back).
+  /// An error is a failed delivery.
+  virtual absl::StatusOr<std::uint64_t> delivered() = 0;
+  /// Asks for delivery of everything taken without waiting for more; delivered() tells when it is so.
+  virtual absl::Status flush() { return absl::OkStatus(); }
+  virtual absl::Status close() { return absl::OkStatus(); }
+};
+
+}  // namespace slipstream
