@@ -47,10 +47,14 @@ struct ReadLimits {
 
 /// What the runtime lends to a source, from open() until close() has returned.
 struct SourceEnv {
-  std::function<void()> wake;          ///< "look at me again": cheap, from any thread
+  std::function<void()> wake;              ///< "look at me again": cheap, from any thread
   std::function<void(absl::Status)> fail;  ///< ends the run with this error; from any thread
-  LogHook log;                         ///< never null
-  std::size_t memory_budget = 0;       ///< bytes this source may hold before they are read
+  LogHook log;                             ///< never null
+  std::size_t memory_budget = 0;           ///< bytes this source may hold before they are read
+  std::function<EventTime()>
+      now;  ///< the runtime's clock; never goes back; virtual in tests; from any thread
+  /// Like wake, once now() has reached this time. Several calls may be outstanding; each leads to a wake.
+  std::function<void(EventTime)> wake_at;
 };
 
 struct PartitionOffset {
@@ -58,14 +62,18 @@ struct PartitionOffset {
   std::int64_t next_offset = 0;  ///< the first record that is not yet done
 };
 
-/// The half of a source that doesn't depend on its record type. open, commit and close come from one thread at
-/// a time and may block; read comes from lanes, for one partition from one thread at a time, and must not
+/// The half of a source that doesn't depend on its record type. open, commit and close come from one thread
+/// at a time and may block; read comes from lanes, for one partition from one thread at a time, and must not
 /// block; hold may come from any thread.
 class SourceControl {
  public:
   virtual ~SourceControl() = default;
   /// For messages: "kafka topic orders", "file flights.csv".
   virtual std::string name() const = 0;
+  /// For messages about one record: "flights.csv line 1234". From any thread while the source is open.
+  virtual std::string position(int partition, std::int64_t offset) const {
+    return name() + " partition " + std::to_string(partition) + " offset " + std::to_string(offset);
+  }
   /// Opens what has to be opened. After success partition_count() is known.
   virtual absl::Status open(const SourceEnv& env) = 0;
   /// At least 1 after open. Partitions are numbered from 0.
@@ -115,6 +123,9 @@ class RawSink {
   virtual absl::StatusOr<std::uint64_t> delivered() = 0;
   /// Asks for delivery of everything taken without waiting for more; delivered() tells when it is so.
   virtual absl::Status flush() { return absl::OkStatus(); }
+  /// The run ended well: nothing will be written any more and everything taken is delivered. Called once,
+  /// before close; not called when the run failed. May block. A file gets its final name here.
+  virtual absl::Status finish() { return absl::OkStatus(); }
   virtual absl::Status close() { return absl::OkStatus(); }
 };
 
