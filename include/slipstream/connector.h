@@ -35,6 +35,7 @@ class RawCollector {
 /// What a source partition knows after a read.
 enum class ReadState {
   more,       ///< there may be more at once
+  waiting,    ///< something may be unread but isn't here yet (a fetch is under way); SourceEnv::wake tells when
   caught_up,  ///< nothing is unread now, more may come; SourceEnv::wake tells when
   finished,   ///< nothing will come any more
 };
