@@ -1,0 +1,15 @@
+# `cmake --install`, and what find_package(slipstream) reads afterwards.
+include(CMakePackageConfigHelpers)
+set(config_dir ${CMAKE_INSTALL_LIBDIR}/cmake/slipstream)
+
+install(TARGETS slipstream EXPORT slipstreamTargets)
+if(TARGET slipstream-cli)
+  install(TARGETS slipstream-cli)
+endif()
+install(DIRECTORY include/slipstream TYPE INCLUDE FILES_MATCHING PATTERN "*.h")
+install(FILES LICENSE TYPE DOC)
+install(EXPORT slipstreamTargets NAMESPACE slipstream:: DESTINATION ${config_dir})
+configure_package_config_file(cmake/slipstreamConfig.cmake.in slipstreamConfig.cmake INSTALL_DESTINATION ${config_dir})
+write_basic_package_version_file(slipstreamConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/slipstreamConfig.cmake ${PROJECT_BINARY_DIR}/slipstreamConfigVersion.cmake
+  DESTINATION ${config_dir})
