@@ -9,6 +9,8 @@ endif()
 install(DIRECTORY include/slipstream TYPE INCLUDE FILES_MATCHING PATTERN "*.h")
 install(FILES LICENSE TYPE DOC)
 install(EXPORT slipstreamTargets NAMESPACE slipstream:: DESTINATION ${config_dir})
+get_target_property(type slipstream TYPE)
+string(COMPARE EQUAL ${type} STATIC_LIBRARY SLIPSTREAM_STATIC)
 configure_package_config_file(cmake/slipstreamConfig.cmake.in slipstreamConfig.cmake INSTALL_DESTINATION ${config_dir})
 write_basic_package_version_file(slipstreamConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/slipstreamConfig.cmake ${PROJECT_BINARY_DIR}/slipstreamConfigVersion.cmake

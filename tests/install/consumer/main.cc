@@ -1,10 +1,11 @@
-#include <slipstream/log.h>
 #include <slipstream/time.h>
 
 #include <iostream>
 
 int main() {
+  using slipstream::Duration;
   using slipstream::EventTime;
-  if (!slipstream::is_late(EventTime(slipstream::Duration(1)), EventTime(slipstream::Duration(2)))) return 1;
-  std::cout << slipstream::to_string(slipstream::LogLevel::info) << '\n';
+  const EventTime watermark = slipstream::bounded_watermark(EventTime(Duration(5)), Duration(2));
+  std::cout << watermark.time_since_epoch().count() << '\n';
+  return watermark == EventTime(Duration(3)) ? 0 : 1;
 }
