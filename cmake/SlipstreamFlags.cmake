@@ -27,9 +27,8 @@ if(SLIPSTREAM_HARDENED)
   if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
     add_compile_options(-fcf-protection=full)
   endif()
-  add_link_options(
-    -Wl,-z,noexecstack -Wl,-z,relro -Wl,-z,now -Wl,--as-needed
-    $<$<STREQUAL:$<TARGET_PROPERTY:TYPE>,EXECUTABLE>:-Wl,-z,nodlopen>)
+  # Not -z nodlopen: linkers ignore it for programs, and somebody may want to load the library.
+  add_link_options(-Wl,-z,noexecstack -Wl,-z,relro -Wl,-z,now -Wl,--as-needed)
 endif()
 
 if(SLIPSTREAM_FUZZ)

@@ -1,5 +1,4 @@
 #pragma once
-#include <cstdlib>
 #include <fstream>
 #include <string>
 
@@ -8,10 +7,13 @@ namespace slipstream::test {
 /// HOST:PORT of the real broker that ctest starts before the first test whose suite's name has RealBroker in it;
 /// empty when there is none, which such a test must treat as a failure.
 inline std::string real_broker() {
-  const char* file = std::getenv("SLIPSTREAM_BROKER_FILE");
+  std::ifstream file(SLIPSTREAM_BUILD_DIR "/broker/address");
   std::string address;
-  if (file != nullptr) std::getline(std::ifstream(file), address);
+  std::getline(file, address);
   return address;
 }
+
+/// The command line tool of this build.
+inline constexpr const char* kTool = SLIPSTREAM_BUILD_DIR "/slipstream";
 
 }  // namespace slipstream::test
