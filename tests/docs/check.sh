@@ -22,5 +22,5 @@ while IFS= read -r document; do
     block=$(sed -n "$((line + 1)),\$p" "$document" | awk '/^```/ { if (inside) exit; inside = 1; next } inside')
     [[ $block && $(<"$source") == *"$block"* ]] || complain "$document:$line differs from $source"
   done < <(grep -nE '^<!-- [^ ]+\.(cc|h|sh|toml|txt) -->$' "$document" | sed -E 's/<!-- (.*) -->/\1/' || true)
-done < <(git ls-files --cached --others --exclude-standard '*.md')
+done < <(find . -name '*.md' -not -path './build*' -not -path './.git/*' -not -path './.cache/*')
 exit "$status"

@@ -42,5 +42,6 @@ for folder in connectors/*/; do
 done
 
 complain "these paths exist on one machine only" "$(
-  git grep -nIE '\.\./shared|(^|[^A-Za-z0-9_./$}])/(work|root|home)/[a-z]' -- . ':!tests/headers/includes.sh' || true)"
+  grep -rnIE --exclude-dir={.git,.cache,'build*'} --exclude={.git,includes.sh} \
+    '\.\./shared|(^|[^A-Za-z0-9_./$}])/(work|root|home)/[a-z]' . || true)"
 exit "$status"
