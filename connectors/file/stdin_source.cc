@@ -34,7 +34,7 @@ absl::Status StdinSource::open(const SourceEnv& env) {
 absl::Status StdinSource::close() {
   if (!thread_.joinable()) return absl::OkStatus();
   {
-    std::lock_guard lock(mutex_);
+    const detail::MutexLock lock(mutex_);
     stopping_ = true;
   }
   room_.notify_one();
@@ -58,8 +58,8 @@ void StdinSource::run() {
 // False when the source closes.
 bool StdinSource::wait_for_input() {
   {
-    std::unique_lock lock(mutex_);
-    room_.wait(lock, [this] { return stopping_ || pending_.size() < buffer_bytes_; });
+    detail::MutexLock lock(mutex_);
+    while (!stopping_ && pending_.size() >= buffer_bytes_) lock.wait(room_);
     if (stopping_) return false;
   }
   auto result = wait_.wait(fd_, POLLIN, 0);
@@ -72,7 +72,7 @@ bool StdinSource::wait_for_input() {
 
 void StdinSource::take_input(const char* bytes, ssize_t n, int error) {
   {
-    std::lock_guard lock(mutex_);
+    const detail::MutexLock lock(mutex_);
     if (n > 0) pending_.append(bytes, static_cast<std::size_t>(n));
     if (error != 0) failed_ = io_error("read", "stdin", error);
   }
@@ -82,7 +82,7 @@ void StdinSource::take_input(const char* bytes, ssize_t n, int error) {
 void StdinSource::set_input(Input input) {
   bool wake;
   {
-    std::lock_guard lock(mutex_);
+    const detail::MutexLock lock(mutex_);
     input_ = input;
     wake = std::exchange(reader_waits_, false);
   }
@@ -108,7 +108,7 @@ absl::StatusOr<ReadState> StdinSource::read(int, const ReadLimits& limits, RawCo
 // Moves what has arrived to arrived_, nothing when the input has ended. Says what to report while nothing is
 // here.
 std::optional<ReadState> StdinSource::take_pending() {
-  std::lock_guard lock(mutex_);
+  const detail::MutexLock lock(mutex_);
   arrived_.clear();
   arrived_.swap(pending_);
   read_error_ = failed_;

@@ -1,6 +1,5 @@
 #pragma once
 #include <condition_variable>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
@@ -8,6 +7,7 @@
 
 #include "connectors/file/io_thread.h"
 #include "connectors/file/record_cutter.h"
+#include "slipstream/detail/mutex.h"
 
 namespace slipstream::file {
 
@@ -51,13 +51,13 @@ class StdinSource final : public RawSource {
   std::string arrived_;
   absl::Status read_error_;
 
-  std::mutex mutex_;  // guards what follows
+  detail::Mutex mutex_;
   std::condition_variable room_;
-  std::string pending_;
-  absl::Status failed_;
-  Input input_ = Input::fetching;
-  bool stopping_ = false;
-  bool reader_waits_ = false;
+  std::string pending_ SLIPSTREAM_GUARDED_BY(mutex_);
+  absl::Status failed_ SLIPSTREAM_GUARDED_BY(mutex_);
+  Input input_ SLIPSTREAM_GUARDED_BY(mutex_) = Input::fetching;
+  bool stopping_ SLIPSTREAM_GUARDED_BY(mutex_) = false;
+  bool reader_waits_ SLIPSTREAM_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace slipstream::file

@@ -1,9 +1,9 @@
-#include <limits.h>
 #include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <climits>
 
 #include "connectors/file/io_error.h"
 #include "connectors/file/output.h"

@@ -24,40 +24,45 @@ absl::Status WriterSink::open(const SinkEnv& env) {
   if (absl::Status s = output_->open(); !s.ok()) return s;
   env_ = env;
   buffer_bytes_ = std::clamp(env.memory_budget, kMinBufferBytes, kMaxBufferBytes);
-  if (!header_line_.empty()) pending_ = header_line_ + "\n";
+  {
+    const detail::MutexLock lock(mutex_);
+    if (!header_line_.empty()) pending_ = header_line_ + "\n";
+  }
   thread_ = start_io_thread([this] { run(); });
   return absl::OkStatus();
 }
 
 absl::StatusOr<std::size_t> WriterSink::write(std::span<const OutRecord> records) {
-  std::size_t written = 0;
-  {
-    std::lock_guard lock(mutex_);
-    if (!failed_.ok()) return failed_;
-    for (; written < records.size() && pending_.size() + in_write_ < buffer_bytes_; ++written) {
-      if (!records[written].value) {
-        return absl::InvalidArgumentError(
-            name() +
-            ": a tombstone (a record without a value) has no place among lines; "
-            "filter it out before this sink");
-      }
-      pending_.append(*records[written].value).push_back('\n');
-      ++taken_;
-    }
-  }
+  absl::StatusOr<std::size_t> taken = take(records);
   work_.notify_one();
-  return written;
+  return taken;
+}
+
+absl::StatusOr<std::size_t> WriterSink::take(std::span<const OutRecord> records) {
+  const detail::MutexLock lock(mutex_);
+  if (!failed_.ok()) return failed_;
+  std::size_t n = 0;
+  for (; n < records.size() && pending_.size() + in_write_ < buffer_bytes_; ++n) {
+    if (!records[n].value) {
+      return absl::InvalidArgumentError(name() +
+                                        ": a tombstone (a record without a value) has no place among lines; "
+                                        "filter it out before this sink");
+    }
+    pending_.append(*records[n].value).push_back('\n');
+    ++taken_;
+  }
+  return n;
 }
 
 absl::StatusOr<std::uint64_t> WriterSink::delivered() {
-  std::lock_guard lock(mutex_);
+  const detail::MutexLock lock(mutex_);
   if (!failed_.ok()) return failed_;
   return delivered_;
 }
 
 absl::Status WriterSink::flush() {
   {
-    std::lock_guard lock(mutex_);
+    const detail::MutexLock lock(mutex_);
     if (!failed_.ok()) return failed_;
     flush_ = true;
   }
@@ -67,7 +72,7 @@ absl::Status WriterSink::flush() {
 
 absl::Status WriterSink::finish() {
   stop(Phase::draining);
-  std::lock_guard lock(mutex_);
+  const detail::MutexLock lock(mutex_);
   if (!failed_.ok()) return failed_;
   failed_ = output_->finish();
   if (failed_.ok()) delivered_ = taken_;
@@ -85,7 +90,7 @@ absl::Status WriterSink::close() {
 void WriterSink::stop(Phase phase) {
   if (!thread_.joinable()) return;
   {
-    std::lock_guard lock(mutex_);
+    const detail::MutexLock lock(mutex_);
     phase_ = phase;
   }
   work_.notify_one();
@@ -93,35 +98,35 @@ void WriterSink::stop(Phase phase) {
 }
 
 void WriterSink::run() {
-  std::unique_lock lock(mutex_);
-  for (;;) {
-    work_.wait(lock, [this] { return phase_ != Phase::running || has_work(); });
-    if (phase_ == Phase::stopping || !has_work()) return;
-    writing_.clear();
-    writing_.swap(pending_);
-    in_write_ = writing_.size();
-    const std::uint64_t upto = taken_;
-    const bool sync = std::exchange(flush_, false);
-
-    lock.unlock();
-    absl::Status status = write_out(sync);
-    lock.lock();
-    in_write_ = 0;
-    failed_ = std::move(status);
-    if (failed_.ok() && output_->held() == 0) delivered_ = upto;
-    const bool failed = !failed_.ok();
-
-    lock.unlock();
+  while (const std::optional<Work> work = next_work()) {
+    const absl::Status status = write_out(*work);
+    done(*work, status);
     env_.wake();
-    if (failed) return;
-    lock.lock();
+    if (!status.ok()) return;
   }
 }
 
-absl::Status WriterSink::write_out(bool sync) {
+std::optional<WriterSink::Work> WriterSink::next_work() {
+  detail::MutexLock lock(mutex_);
+  while (phase_ == Phase::running && !has_work()) lock.wait(work_);
+  if (phase_ == Phase::stopping || !has_work()) return std::nullopt;
+  writing_.clear();
+  writing_.swap(pending_);
+  in_write_ = writing_.size();
+  return Work{.sync = std::exchange(flush_, false), .upto = taken_};
+}
+
+absl::Status WriterSink::write_out(const Work& work) {
   absl::Status status = output_->write(writing_);
-  if (status.ok() && (sync || output_->held() >= kMaxHeldBytes)) status = output_->sync();
+  if (status.ok() && (work.sync || output_->held() >= kMaxHeldBytes)) status = output_->sync();
   return status;
+}
+
+void WriterSink::done(const Work& work, const absl::Status& status) {
+  const detail::MutexLock lock(mutex_);
+  in_write_ = 0;
+  failed_ = status;
+  if (status.ok() && output_->held() == 0) delivered_ = work.upto;
 }
 
 std::shared_ptr<RawSink> raw_sink(std::string path, WriteOptions options, std::string header_line) {

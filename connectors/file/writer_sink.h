@@ -2,12 +2,13 @@
 #include <condition_variable>
 #include <cstdint>
 #include <memory>
-#include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 
 #include "connectors/file/output.h"
 #include "slipstream/connector.h"
+#include "slipstream/detail/mutex.h"
 
 namespace slipstream::file {
 
@@ -29,10 +30,18 @@ class WriterSink final : public RawSink {
  private:
   enum class Phase { running, draining, stopping };
 
-  void run();
+  struct Work {
+    bool sync = false;
+    std::uint64_t upto = 0;  // records that are delivered when it is done
+  };
+
+  absl::StatusOr<std::size_t> take(std::span<const OutRecord> records);
   void stop(Phase phase);
-  bool has_work() const { return !pending_.empty() || flush_; }
-  absl::Status write_out(bool sync);
+  void run();
+  bool has_work() const SLIPSTREAM_REQUIRES(mutex_) { return !pending_.empty() || flush_; }
+  std::optional<Work> next_work();
+  absl::Status write_out(const Work& work);
+  void done(const Work& work, const absl::Status& status);
 
   const std::unique_ptr<Output> output_;
   const std::string header_line_;
@@ -41,15 +50,15 @@ class WriterSink final : public RawSink {
   std::thread thread_;
   std::string writing_;  // of the thread
 
-  std::mutex mutex_;  // guards what follows
+  detail::Mutex mutex_;
   std::condition_variable work_;
-  std::string pending_;
-  std::size_t in_write_ = 0;  // bytes of writing_
-  std::uint64_t taken_ = 0;
-  std::uint64_t delivered_ = 0;
-  absl::Status failed_;
-  Phase phase_ = Phase::running;
-  bool flush_ = false;
+  std::string pending_ SLIPSTREAM_GUARDED_BY(mutex_);
+  std::size_t in_write_ SLIPSTREAM_GUARDED_BY(mutex_) = 0;  // bytes of writing_
+  std::uint64_t taken_ SLIPSTREAM_GUARDED_BY(mutex_) = 0;
+  std::uint64_t delivered_ SLIPSTREAM_GUARDED_BY(mutex_) = 0;
+  absl::Status failed_ SLIPSTREAM_GUARDED_BY(mutex_);
+  Phase phase_ SLIPSTREAM_GUARDED_BY(mutex_) = Phase::running;
+  bool flush_ SLIPSTREAM_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace slipstream::file
