@@ -81,9 +81,11 @@ class SourceControl {
   virtual int partition_count() const = 0;
   /// The runtime won't read this partition until further notice (held), or will again. A source may stop
   /// fetching; it must not lose what it has fetched.
-  virtual void hold(int partition, bool held) {}
-  /// Records below these offsets are done, with all their effects. Called only for graphs that commit.
-  virtual absl::Status commit(std::span<const PartitionOffset> offsets) { return absl::OkStatus(); }
+  virtual void hold(int /*partition*/, bool /*held*/) {}
+  /// Whether commit() means anything to this source.
+  virtual bool commits() const { return false; }
+  /// Records below these offsets are done, with all their effects.
+  virtual absl::Status commit(std::span<const PartitionOffset> /*offsets*/) { return absl::OkStatus(); }
   /// No read is under way and none will come.
   virtual absl::Status close() { return absl::OkStatus(); }
 };

@@ -1,16 +1,19 @@
 #pragma once
+#include <functional>
+#include <iterator>
 #include <memory>
+#include <optional>
+#include <string>
+#include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "slipstream/codec.h"
 #include "slipstream/connector.h"
+#include "slipstream/detail/invoke.h"
+#include "slipstream/detail/typed_source.h"
 
 namespace slipstream {
-
-namespace detail {
-template <class T>
-class TypedSource;
-}
 
 /// Something App::source reads from: a small value that may be copied. Made by from(), generate(),
 /// kafka::source(), file::lines() and the like. A source belongs to one App.
@@ -27,6 +30,36 @@ class Source {
 
 /// A source of bytes, decoded. Records that can't be decoded follow the source's error policy.
 template <class T>
-Source<T> decoded(std::shared_ptr<RawSource> raw, Codec<T> codec);
+Source<T> decoded(std::shared_ptr<RawSource> raw, Codec<T> codec) {
+  return Source<T>(std::make_shared<detail::DecodedSource<T>>(std::move(raw), std::move(codec)));
+}
+
+/// The elements of a vector, in order; offsets are indices. Ends after the last.
+template <class T>
+Source<T> from(std::vector<T> records) {
+  std::vector<std::vector<T>> one;
+  one.push_back(std::move(records));
+  return Source<T>(std::make_shared<detail::StoredSource<T>>(std::move(one)));
+}
+/// The same with a partition for each vector: order holds inside a partition, and several lanes read.
+template <class T>
+Source<T> from_partitions(std::vector<std::vector<T>> partitions) {
+  return Source<T>(std::make_shared<detail::StoredSource<T>>(std::move(partitions)));
+}
+/// Any other range, held by value and walked once; a Generator is one. Ends after the last element.
+template <detail::RangeLike R>
+  requires(!std::is_lvalue_reference_v<R>)
+auto from(R&& range) {
+  using T = typename detail::RangeElement<R>::type;
+  return Source<T>(std::make_shared<detail::WalkedSource<T, std::remove_cvref_t<R>>>(std::move(range)));
+}
+/// What a callable returns as std::optional<T>, until it returns an empty one. Called from one thread at a time,
+/// whenever the runtime has room; it should not block.
+template <class F>
+  requires detail::OptionalLike<std::invoke_result_t<F&>>
+auto generate(F f) {
+  using T = typename std::invoke_result_t<F&>::value_type;
+  return Source<T>(std::make_shared<detail::GeneratedSource<T, F>>(std::move(f)));
+}
 
 }  // namespace slipstream

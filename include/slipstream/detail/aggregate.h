@@ -1,0 +1,247 @@
+#pragma once
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "slipstream/detail/keyed.h"
+#include "slipstream/window.h"
+
+namespace slipstream::detail {
+
+/// Adds each record to its key's state and emits the state after it. Key-ordered: equals a loop over each
+/// key's records in their order.
+template <class In, class KeyOf, class State, class Add>
+class RunningAggregate final : public KeyedOperator<In, KeyOf> {
+  using Base = KeyedOperator<In, KeyOf>;
+
+ public:
+  using typename Base::Key;
+  RunningAggregate(const OperatorEnv& env, std::shared_ptr<const KeyOf> key_of, std::shared_ptr<const Add> add)
+      : Base(env, std::move(key_of)), add_(std::move(add)) {}
+  OutputPort<Keyed<Key, State>> out;
+
+  void snapshot(SnapshotWriter& writer) const override {
+    Base::snapshot(writer);
+    states_.for_each([&](const Key& key, const State& state) {
+      std::string entry(1, Base::kStateEntry);
+      store(key, entry);
+      store(state, entry);
+      writer.put(this->slot(hash_key(key)), std::move(entry));
+    });
+  }
+  absl::Status restore(std::uint32_t slot, std::string_view entry) override {
+    if (entry.empty() || entry.front() != Base::kStateEntry) return Base::restore(slot, entry);
+    entry.remove_prefix(1);
+    Key key{};
+    State state{};
+    if (!load(entry, key) || !load(entry, state)) return absl::DataLossError("a key's state is damaged");
+    states_(key, hash_key(key)) = std::move(state);
+    return absl::OkStatus();
+  }
+  std::string state_schema() const override {
+    return "running " + schema_of<Key>() + " " + schema_of<State>() + " " + Base::state_schema();
+  }
+
+ protected:
+  void process(Batch<In>& batch) override {
+    result_.values.reserve(batch.size());
+    std::size_t i = 0;
+    std::size_t kept = 0;
+    Undo<State> undo(needs_undo(this->env_.errors));
+    this->guarded(
+        batch, i,
+        [&](std::size_t at) {
+          decltype(auto) key = this->key(batch.values[at]);
+          bool is_new = false;
+          State& state = states_(key, hash_key<Key>(key), &is_new);
+          undo.before(state, is_new);
+          (*add_)(state, batch.values[at]);
+          result_.values.push_back({key, state});
+          batch.move_columns_down(at, kept++);
+          return true;
+        },
+        [&](std::size_t at) { take_back(batch.values[at], undo); });
+    batch.truncate_columns(kept);
+    result_.take_columns(batch);
+    this->counters.forwarded += kept;
+    this->counters.out += kept;
+    this->counters.state_bytes.set(states_.table_bytes());
+    out.emit(result_);
+  }
+
+ private:
+  void take_back(const In& record, Undo<State>& undo) {
+    if (!undo.active()) return;
+    const Key key = this->key(record);
+    if (undo.was_new()) {
+      states_.erase(key, hash_key(key));
+    } else {
+      states_(key, hash_key(key)) = std::move(undo.copy());
+    }
+  }
+
+  std::shared_ptr<const Add> add_;
+  KeyTable<Key, State> states_;
+  Batch<Keyed<Key, State>> result_;
+};
+
+/// One result per key and tumbling window when the watermark passes the window's end. Final: the set of
+/// results doesn't depend on arrival order within the bound, parallelism, batches or schedule.
+template <class In, class KeyOf, class State, class Add>
+class TumblingAggregate final : public KeyedOperator<In, KeyOf> {
+  using Base = KeyedOperator<In, KeyOf>;
+
+ public:
+  using typename Base::Key;
+  TumblingAggregate(const OperatorEnv& env, std::shared_ptr<const KeyOf> key_of, Tumbling window,
+                    std::shared_ptr<const Add> add)
+      : Base(env, std::move(key_of)), window_(window), add_(std::move(add)) {}
+  OutputPort<Windowed<Key, State>> out;
+  OutputPort<In> late;
+
+  void on_watermark(std::span<const EventTime> ports) override {
+    BusyScope busy(*this);
+    watermark_ = ports[0];
+    close_windows();
+  }
+  bool has_pending() const override { return pending_; }
+  void resume() override {
+    BusyScope busy(*this);
+    close_windows();
+  }
+  void snapshot(SnapshotWriter& writer) const override {
+    Base::snapshot(writer);
+    for (const auto& [start, states] : windows_) {
+      states.for_each([&, start = start](const Key& key, const State& state) {
+        std::string entry(1, Base::kStateEntry);
+        store(start, entry);
+        store(key, entry);
+        store(state, entry);
+        writer.put(this->slot(hash_key(key)), std::move(entry));
+      });
+    }
+  }
+  absl::Status restore(std::uint32_t slot, std::string_view entry) override {
+    if (entry.empty() || entry.front() != Base::kStateEntry) return Base::restore(slot, entry);
+    entry.remove_prefix(1);
+    EventTime start;
+    Key key{};
+    State state{};
+    if (!load(entry, start) || !load(entry, key) || !load(entry, state)) {
+      return absl::DataLossError("a window's state is damaged");
+    }
+    windows_[start](key, hash_key(key)) = std::move(state);
+    return absl::OkStatus();
+  }
+  std::string state_schema() const override {
+    return "tumbling " + std::to_string(window_.size.count()) + "+" + std::to_string(window_.offset.count()) +
+           "us " + schema_of<Key>() + " " + schema_of<State>() + " " + Base::state_schema();
+  }
+
+ protected:
+  void process(Batch<In>& batch) override {
+    std::size_t i = 0;
+    std::size_t absorbed = 0;
+    Undo<State> undo(needs_undo(this->env_.errors));
+    EventTime last_start = kMaxTime;
+    States* last = nullptr;
+    this->guarded(
+        batch, i,
+        [&](std::size_t at) {
+          const EventTime start = window_start(batch.times[at], window_);
+          if (batch.is_late_for(at, start + window_.size)) {
+            divert_late(batch, at);
+            return true;
+          }
+          if (start != last_start) {
+            last = &windows_[start];
+            last_start = start;
+          }
+          decltype(auto) key = this->key(batch.values[at]);
+          bool is_new = false;
+          State& state = (*last)(key, hash_key<Key>(key), &is_new);
+          undo.before(state, is_new);
+          (*add_)(state, batch.values[at]);
+          ++absorbed;
+          return true;
+        },
+        [&](std::size_t at) { take_back(batch, at, undo); });
+    this->counters.absorbed += absorbed;
+    late.emit(late_);
+    measure();
+  }
+
+ private:
+  using States = KeyTable<Key, State>;
+
+  void divert_late(Batch<In>& batch, std::size_t at) {
+    this->counters.late += 1;
+    if (!late.connected()) return;
+    late_.append_columns(batch, at);
+    late_.values.push_back(std::move(batch.values[at]));
+    this->counters.out += 1;
+  }
+  void take_back(const Batch<In>& batch, std::size_t at, Undo<State>& undo) {
+    if (!undo.active()) return;
+    States& states = windows_[window_start(batch.times[at], window_)];
+    const Key key = this->key(batch.values[at]);
+    if (undo.was_new()) {
+      states.erase(key, hash_key(key));
+    } else {
+      states(key, hash_key(key)) = std::move(undo.copy());
+    }
+  }
+  /// Emits complete windows, oldest first, and stops where downstream is full.
+  void close_windows() {
+    pending_ = false;
+    while (!windows_.empty()) {
+      auto& [start, states] = *windows_.begin();
+      const EventTime end = start + window_.size;
+      if (!is_window_complete(end, watermark_)) break;
+      while (auto* slot = states.next(position_)) {
+        emit_result(slot->key, {start, end}, std::move(slot->value));
+        ++position_;
+        if (result_.size() < this->lane().max_batch) continue;
+        send();
+        if (this->lane().should_pause()) {
+          pending_ = true;
+          return;
+        }
+      }
+      windows_.erase(windows_.begin());
+      position_ = 0;
+    }
+    send();
+    measure();
+  }
+  void emit_result(const Key& key, TimeRange window, State&& state) {
+    const std::uint64_t hash = hash_key(key);
+    result_.values.push_back({key, window, std::move(state)});
+    // The last instant inside the window, so that a window behind this one takes the result as its own.
+    result_.append_columns(window.end - Duration{1},
+                           {this->env_.node_id, static_cast<std::uint32_t>(hash >> 32),
+                            window.start.time_since_epoch().count(), static_cast<std::uint32_t>(hash)});
+  }
+  void send() {
+    this->counters.out += result_.size();
+    out.emit(result_);
+  }
+  void measure() {
+    std::size_t bytes = 0;
+    for (const auto& [start, states] : windows_) bytes += states.table_bytes();
+    this->counters.state_bytes.set(bytes);
+  }
+
+  Tumbling window_;
+  std::shared_ptr<const Add> add_;
+  std::map<EventTime, States> windows_;
+  EventTime watermark_ = kMinTime;
+  std::size_t position_ = 0;  ///< in the oldest window, while it is being emitted
+  bool pending_ = false;
+  Batch<Windowed<Key, State>> result_;
+  Batch<In> late_;
+};
+
+}  // namespace slipstream::detail

@@ -1,0 +1,266 @@
+#pragma once
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "slipstream/detail/footprint.h"
+#include "slipstream/record.h"
+
+namespace slipstream::detail {
+
+class LaneServices;
+
+/// What travels in a channel from one lane to another. Linked into the receiver's inbox, so sending allocates
+/// nothing beyond the message itself.
+struct Message {
+  enum class Kind : std::uint8_t { batch, control };
+
+  explicit Message(Kind k) : kind(k) {}
+  Message(const Message&) = delete;
+  Message& operator=(const Message&) = delete;
+  virtual ~Message() = default;
+
+  std::atomic<Message*> next{nullptr};
+  std::uint64_t sequence = 0;  ///< contiguous within a channel
+  std::uint32_t channel = 0;   ///< the receiver's number of the channel
+  LaneServices* sender = nullptr;
+  const Kind kind;
+};
+
+/// The ids of a batch's records. Records read together share source, partition and a base offset, so an id
+/// costs four bytes; records that waited in state carry their ids whole.
+class IdColumn {
+ public:
+  /// Starts a column of records of one partition; the i-th appended has offset base + delta.
+  void start(std::uint32_t source, std::uint32_t partition, std::int64_t base) {
+    clear();
+    head_ = {source, partition, base, 0};
+    started_ = true;
+  }
+  void clear() {
+    deltas_.clear();
+    ns_.clear();
+    full_.clear();
+    started_ = false;
+  }
+  std::size_t size() const { return full_.empty() ? deltas_.size() : full_.size(); }
+  void reserve(std::size_t n) { full_.empty() ? deltas_.reserve(n) : full_.reserve(n); }
+
+  RecordId operator[](std::size_t i) const {
+    if (!full_.empty()) return full_[i];
+    return {head_.source, head_.partition, head_.offset + deltas_[i], ns_.empty() ? 0 : ns_[i]};
+  }
+
+  /// Appends an offset of the started partition.
+  void push_offset(std::int64_t offset) {
+    const std::int64_t delta = offset - head_.offset;
+    if (full_.empty() && delta >= 0 && delta <= UINT32_MAX && ns_.empty()) {
+      deltas_.push_back(static_cast<std::uint32_t>(delta));
+    } else {
+      push({head_.source, head_.partition, offset, 0});
+    }
+  }
+  /// Appends `count` consecutive offsets.
+  void push_offsets(std::int64_t first, std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) push_offset(first + static_cast<std::int64_t>(i));
+  }
+
+  void push(const RecordId& id) {
+    if (size() == 0 && !started_) start(id.source, id.partition, id.offset);
+    const std::int64_t delta = id.offset - head_.offset;
+    const bool compact = full_.empty() && id.source == head_.source && id.partition == head_.partition &&
+                         delta >= 0 && delta <= UINT32_MAX;
+    if (!compact) {
+      push_full(id);
+      return;
+    }
+    if (id.n != 0 && ns_.empty()) ns_.resize(deltas_.size());
+    deltas_.push_back(static_cast<std::uint32_t>(delta));
+    if (id.n != 0 || !ns_.empty()) ns_.push_back(id.n);
+  }
+  /// Appends the i-th id of another column.
+  void push_from(const IdColumn& other, std::size_t i) {
+    if (started_ && full_.empty() && other.full_.empty() && ns_.empty() && other.ns_.empty() &&
+        same_head(other)) {
+      deltas_.push_back(other.deltas_[i]);
+    } else if (!started_ && size() == 0 && other.full_.empty()) {
+      start(other.head_.source, other.head_.partition, other.head_.offset);
+      push(other[i]);
+    } else {
+      push(other[i]);
+    }
+  }
+  void truncate(std::size_t n) {
+    if (!full_.empty()) {
+      full_.resize(n);
+    } else {
+      deltas_.resize(n);
+      if (!ns_.empty()) ns_.resize(n);
+    }
+  }
+  /// Keeps the record at `from` as the record at `to`; to <= from. Used with truncate() to filter in place.
+  void move_down(std::size_t from, std::size_t to) {
+    if (!full_.empty()) {
+      full_[to] = full_[from];
+    } else {
+      deltas_[to] = deltas_[from];
+      if (!ns_.empty()) ns_[to] = ns_[from];
+    }
+  }
+
+ private:
+  bool same_head(const IdColumn& o) const {
+    return head_.source == o.head_.source && head_.partition == o.head_.partition &&
+           head_.offset == o.head_.offset;
+  }
+  void push_full(const RecordId& id) {
+    if (full_.empty() && !deltas_.empty()) {
+      std::vector<RecordId> all(deltas_.size());
+      for (std::size_t i = 0; i < all.size(); ++i) all[i] = (*this)[i];
+      full_ = std::move(all);
+      deltas_.clear();
+      ns_.clear();
+    }
+    full_.push_back(id);
+  }
+
+  RecordId head_;
+  std::vector<std::uint32_t> deltas_;
+  std::vector<std::uint32_t> ns_;  ///< empty: all 0
+  std::vector<RecordId> full_;     ///< when not empty, the only column in use
+  bool started_ = false;
+};
+
+/// The n of the j-th output made from a record whose own n is `parent`. Unique while no record makes more than
+/// 65,536 outputs in two steps one after the other.
+constexpr std::uint32_t output_number(std::uint32_t parent, std::size_t j) {
+  return (parent << 16) + static_cast<std::uint32_t>(j);
+}
+
+/// The columns every batch has, whatever its record type. Optional columns are empty when no record needs them.
+struct BatchBase : Message {
+  BatchBase() : Message(Kind::batch) {}
+
+  std::vector<EventTime> times;     ///< empty: the stream has no event time
+  IdColumn ids;
+  std::vector<HeadersPtr> headers;  ///< optional
+  /// Optional: the source partition's watermark when the record was read. Only batches with a late record
+  /// have it, so lateness doesn't depend on how far other partitions or lanes have got.
+  std::vector<EventTime> stamps;
+  std::size_t bytes = 0;            ///< what the batch is charged with
+
+  EventTime time(std::size_t i) const { return times.empty() ? kMinTime : times[i]; }
+  const Headers* header(std::size_t i) const { return headers.empty() ? nullptr : headers[i].get(); }
+  RecordInfo info(std::size_t i) const { return {time(i), ids[i], header(i)}; }
+  /// Whether the record came after its own partition's watermark had passed `end`.
+  bool is_late_for(std::size_t i, EventTime end) const {
+    return !stamps.empty() && is_window_complete(end, stamps[i]);
+  }
+  bool is_late_record(std::size_t i) const { return !stamps.empty() && is_late(times[i], stamps[i]); }
+
+  /// Appends everything but the value of another batch's i-th record.
+  void append_columns(const BatchBase& from, std::size_t i) {
+    const std::size_t size = ids.size();
+    ids.push_from(from.ids, i);
+    append_optional(from, i, size);
+  }
+  /// The same for the j-th output made from that record.
+  void append_columns(const BatchBase& from, std::size_t i, std::size_t j) {
+    const std::size_t size = ids.size();
+    RecordId id = from.ids[i];
+    id.n = output_number(id.n, j);
+    ids.push(id);
+    append_optional(from, i, size);
+  }
+  /// Appends the columns of a record that waited in state or was made by an operator.
+  void append_columns(EventTime time, const RecordId& id, const HeadersPtr& record_headers = nullptr) {
+    const std::size_t size = ids.size();
+    ids.push(id);
+    times.push_back(time);
+    if (record_headers || !headers.empty()) {
+      headers.resize(size);
+      headers.push_back(record_headers);
+    }
+    if (!stamps.empty()) stamps.push_back(kMinTime);
+  }
+  void truncate_columns(std::size_t n) {
+    ids.truncate(n);
+    if (!times.empty()) times.resize(n);
+    if (!headers.empty()) headers.resize(n);
+    if (!stamps.empty()) stamps.resize(n);
+  }
+  void move_columns_down(std::size_t from, std::size_t to) {
+    if (from == to) return;
+    ids.move_down(from, to);
+    if (!times.empty()) times[to] = times[from];
+    if (!headers.empty()) headers[to] = std::move(headers[from]);
+    if (!stamps.empty()) stamps[to] = stamps[from];
+  }
+  void clear_columns() {
+    times.clear();
+    ids.clear();
+    headers.clear();
+    stamps.clear();
+  }
+  /// Takes all columns of another batch; the values are the caller's business.
+  void take_columns(BatchBase& from) {
+    times = std::move(from.times);
+    ids = std::move(from.ids);
+    headers = std::move(from.headers);
+    stamps = std::move(from.stamps);
+  }
+  void copy_columns(const BatchBase& from) {
+    times = from.times;
+    ids = from.ids;
+    headers = from.headers;
+    stamps = from.stamps;
+  }
+
+ private:
+  void append_optional(const BatchBase& from, std::size_t i, std::size_t size) {
+    if (!from.times.empty()) times.push_back(from.times[i]);
+    if (!from.headers.empty() || !headers.empty()) {
+      headers.resize(size);
+      headers.push_back(from.headers.empty() ? nullptr : from.headers[i]);
+    }
+    if (!from.stamps.empty() || !stamps.empty()) {
+      stamps.resize(size, kMinTime);
+      stamps.push_back(from.stamps.empty() ? kMinTime : from.stamps[i]);
+    }
+  }
+};
+
+/// Records of one type in arrival order. Owned by one lane at a time.
+template <class T>
+struct Batch : BatchBase {
+  static_assert(!std::is_same_v<T, bool>, "a stream of bool is not supported: use a struct or an enum");
+  std::vector<T> values;
+
+  std::size_t size() const { return values.size(); }
+  bool empty() const { return values.empty(); }
+  void clear() {
+    values.clear();
+    clear_columns();
+  }
+  void truncate(std::size_t n) {
+    values.erase(values.begin() + static_cast<std::ptrdiff_t>(n), values.end());
+    truncate_columns(n);
+  }
+  /// What the batch takes in memory, for the budget.
+  std::size_t footprint_bytes() const {
+    constexpr std::size_t columns = sizeof(EventTime) + sizeof(std::uint32_t);
+    if constexpr (kFixedFootprint<T>) {
+      return values.size() * (sizeof(T) + columns);
+    } else {
+      std::size_t sum = values.size() * columns;
+      for (const T& v : values) sum += footprint(v);
+      return sum;
+    }
+  }
+};
+
+}  // namespace slipstream::detail

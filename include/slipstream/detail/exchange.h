@@ -1,0 +1,106 @@
+#pragma once
+#include <functional>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "slipstream/detail/hash.h"
+#include "slipstream/detail/operator.h"
+
+/// The ends of a chain: they put batches into other lanes' inboxes.
+namespace slipstream::detail {
+
+/// Where an edge leads, as the lane that owns the edge knows it.
+struct EdgeEnv {
+  LaneServices* lane = nullptr;
+  int edge = 0;              ///< the lane's number of this edge
+  std::uint32_t lanes = 1;   ///< of the stage it leads to
+  std::uint32_t shards = 128;
+};
+
+template <class T>
+void send_to(const EdgeEnv& env, std::uint32_t lane, std::unique_ptr<Batch<T>> batch) {
+  batch->bytes = batch->footprint_bytes();
+  env.lane->send(env.edge, lane, std::move(batch));
+}
+
+/// All records to the one lane of the stage behind.
+template <class T>
+class Forward final : public Receiver<T> {
+ public:
+  explicit Forward(const EdgeEnv& env) : env_(env) {}
+  void receive(Batch<T>& batch) override {
+    auto whole = std::make_unique<Batch<T>>();
+    whole->values = std::move(batch.values);
+    whole->take_columns(batch);
+    send_to(env_, 0, std::move(whole));
+  }
+
+ private:
+  EdgeEnv env_;
+};
+
+/// Each record to the lane that owns its key's shard. Everything received is sent before receive() returns, so
+/// a watermark never overtakes a record.
+template <class T, class KeyOf>
+class Exchange final : public Receiver<T> {
+ public:
+  Exchange(const EdgeEnv& env, std::shared_ptr<const KeyOf> key_of) : env_(env), key_of_(std::move(key_of)) {
+    lane_of_shard_.resize(env.shards);
+    for (std::uint32_t s = 0; s < env.shards; ++s) lane_of_shard_[s] = lane_of_shard(s, env.lanes);
+    parts_.resize(env.lanes);
+    counts_.resize(env.lanes);
+  }
+  void receive(Batch<T>& batch) override {
+    if (env_.lanes == 1) {
+      forward(batch);
+      return;
+    }
+    route(batch);
+    for (std::uint32_t l = 0; l < env_.lanes; ++l) {
+      if (counts_[l] != 0) parts_[l] = make_part(batch, counts_[l]);
+    }
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      Batch<T>& part = *parts_[target_[i]];
+      part.append_columns(batch, i);
+      part.values.push_back(std::move(batch.values[i]));
+    }
+    for (std::uint32_t l = 0; l < env_.lanes; ++l) {
+      if (parts_[l]) send_to(env_, l, std::move(parts_[l]));
+    }
+  }
+
+ private:
+  void route(const Batch<T>& batch) {
+    std::fill(counts_.begin(), counts_.end(), 0);
+    target_.resize(batch.size());
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      const std::uint64_t hash = hash_key(std::invoke(*key_of_, batch.values[i]));
+      const std::uint32_t lane = lane_of_shard_[shard_of(hash, env_.shards)];
+      target_[i] = lane;
+      ++counts_[lane];
+    }
+  }
+  static std::unique_ptr<Batch<T>> make_part(const Batch<T>& from, std::size_t size) {
+    auto part = std::make_unique<Batch<T>>();
+    part->values.reserve(size);
+    part->ids.reserve(size);
+    if (!from.times.empty()) part->times.reserve(size);
+    return part;
+  }
+  void forward(Batch<T>& batch) {
+    auto whole = std::make_unique<Batch<T>>();
+    whole->values = std::move(batch.values);
+    whole->take_columns(batch);
+    send_to(env_, 0, std::move(whole));
+  }
+
+  EdgeEnv env_;
+  std::shared_ptr<const KeyOf> key_of_;
+  std::vector<std::uint32_t> lane_of_shard_;
+  std::vector<std::uint32_t> target_;
+  std::vector<std::size_t> counts_;
+  std::vector<std::unique_ptr<Batch<T>>> parts_;
+};
+
+}  // namespace slipstream::detail

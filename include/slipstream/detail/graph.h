@@ -1,0 +1,113 @@
+#pragma once
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <source_location>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "slipstream/connector.h"
+#include "slipstream/detail/exchange.h"
+#include "slipstream/detail/operator.h"
+#include "slipstream/detail/source_operator.h"
+
+/// What a program's streams describe: nodes and how they are connected, with the typed parts hidden behind
+/// functions. The runtime turns it into stages of lanes.
+namespace slipstream {
+
+/// What a quiet source partition (everything read, nothing coming) does with its watermark.
+struct WhenQuiet {
+  enum class Action {
+    hold,     ///< nothing: a quiet partition may be a broken one
+    advance,  ///< after `after`, the watermark goes on with the monotonic clock
+    alarm,    ///< after `after`, a warning is logged, once per quiet spell
+  };
+  Action action = Action::hold;
+  Duration after{0};
+  static WhenQuiet hold() { return {}; }
+  static WhenQuiet advance(Duration after) { return {Action::advance, after}; }
+  static WhenQuiet alarm(Duration after) { return {Action::alarm, after}; }
+};
+
+struct DependencyOptions {
+  /// How far this stream's watermark may be ahead of the other's, in event time. >= 0.
+  Duration max_lag = std::chrono::minutes(10);
+};
+
+namespace detail {
+
+enum class Role {
+  source,   ///< heads a stage that reads; as many lanes as partitions, at most the parallelism
+  chained,  ///< runs in the lane of what feeds it
+  keyed,    ///< heads a stage of lanes that own keys
+  sink,     ///< heads a stage of one lane
+};
+
+struct Node;
+
+struct Input {
+  Node* from = nullptr;
+  int port = 0;  ///< of `from`
+};
+
+/// A receiver of some type with its owner; the edge of a lane into another stage.
+struct EdgeEnd {
+  std::shared_ptr<void> owner;
+  void* receiver = nullptr;  ///< a Receiver<T>*, T being the type of the port it is made for
+};
+
+struct Dependency {
+  std::vector<Node*> on;  ///< sources
+  DependencyOptions options;
+};
+
+struct Node {
+  std::uint32_t id = 0;
+  std::string name;
+  bool named = false;      ///< by the user
+  std::string kind;        ///< "source", "map", "aggregate", … for pictures and messages
+  std::string location;    ///< "orders.cc:17"
+  Role role = Role::chained;
+  bool is_stateful = false;
+  bool needs_event_time = false;
+  ErrorPolicy errors;
+  /// By input port; several where streams were merged.
+  std::vector<std::vector<Input>> inputs;
+  std::size_t outputs = 1;
+
+  std::function<std::unique_ptr<Operator>(const OperatorEnv&)> make;
+  /// Connects output `port` of an operator of this node to a Receiver of the port's type.
+  std::function<void(Operator&, int port, void* receiver)> connect;
+  /// The operator of a chained node as a Receiver.
+  std::function<void*(Operator&)> as_receiver;
+  /// The end of a lane's chain that feeds input `port` of this stage.
+  std::function<EdgeEnd(int port, const EdgeEnv&)> make_edge;
+
+  // Sources
+  SourceControl* source = nullptr;
+  /// Reads another TypedSource of the same record type instead; for tests.
+  std::function<void(std::shared_ptr<void> typed_source, SourceControl*)> substitute;
+  bool has_event_time = false;
+  WhenQuiet when_quiet;
+  std::vector<Dependency> dependencies;
+  // Sinks
+  RawSink* sink = nullptr;
+  bool is_blocking = false;
+  bool is_dead_letters = false;  ///< the stage all lanes send diverted records to
+};
+
+struct Graph {
+  std::vector<std::unique_ptr<Node>> nodes;
+  std::vector<std::string> mistakes;  ///< found while it was described; said when it is run
+
+  Node& add(std::string kind, Role role, std::string_view name, const std::source_location& where);
+};
+
+/// The sources a stream is made from.
+std::vector<Node*> sources_of(const std::vector<Input>& inputs);
+
+}  // namespace detail
+}  // namespace slipstream

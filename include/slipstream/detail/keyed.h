@@ -1,0 +1,58 @@
+#pragma once
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include "slipstream/detail/hash.h"
+#include "slipstream/detail/key_table.h"
+#include "slipstream/detail/operator.h"
+
+namespace slipstream::detail {
+
+/// An operator on a keyed stream: the head of a stage whose lanes own disjoint sets of keys.
+template <class In, class KeyOf>
+class KeyedOperator : public TypedOperator<In> {
+ public:
+  using Key = std::remove_cvref_t<std::invoke_result_t<const KeyOf&, const In&>>;
+  KeyedOperator(const OperatorEnv& env, std::shared_ptr<const KeyOf> key_of)
+      : TypedOperator<In>(env), key_of_(std::move(key_of)) {}
+
+ protected:
+  decltype(auto) key(const In& value) const { return std::invoke(*key_of_, value); }
+  std::uint32_t slot(std::uint64_t hash) const { return shard_of(hash, this->env_.shards); }
+  std::uint64_t unit(const Batch<In>& batch, std::size_t i) const override { return hash_key<Key>(key(batch.values[i])); }
+  std::uint32_t slot_of_unit(std::uint64_t hash) const override { return slot(hash); }
+
+ private:
+  std::shared_ptr<const KeyOf> key_of_;
+};
+
+/// Whether a user function may leave its state half changed when it throws, so that it needs a copy to go back
+/// to. Under ErrorPolicy::fail nobody sees the state again.
+inline bool needs_undo(const ErrorPolicy& errors) {
+  return errors.retries > 0 || errors.action != ErrorPolicy::Action::fail;
+}
+
+/// The state of keys under one mutation at a time, with the way back.
+template <class State>
+class Undo {
+ public:
+  explicit Undo(bool active) : active_(active) {}
+  void before(const State& state, bool is_new) {
+    if (!active_) return;
+    is_new_ = is_new;
+    if (!is_new) copy_ = std::make_unique<State>(state);
+  }
+  bool active() const { return active_; }
+  bool was_new() const { return is_new_; }
+  State& copy() { return *copy_; }
+
+ private:
+  bool active_;
+  bool is_new_ = false;
+  std::unique_ptr<State> copy_;
+};
+
+}  // namespace slipstream::detail

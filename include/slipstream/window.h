@@ -1,0 +1,54 @@
+#pragma once
+#include <cstdint>
+#include <string>
+
+#include "slipstream/fields.h"
+#include "slipstream/time.h"
+
+namespace slipstream {
+
+/// What an operator on a keyed stream emits: the key and what it made for it.
+template <class Key, class Value>
+struct Keyed {
+  Key key;
+  Value value;
+  friend bool operator==(const Keyed&, const Keyed&) = default;
+};
+SLIPSTREAM_TEMPLATE_FIELDS((class Key, class Value), (Keyed<Key, Value>), key, value)
+
+/// [start, end).
+struct TimeRange {
+  EventTime start, end;
+  friend auto operator<=>(const TimeRange&, const TimeRange&) = default;
+};
+SLIPSTREAM_FIELDS(TimeRange, start, end)
+
+/// A window's result for one key.
+template <class Key, class Value>
+struct Windowed {
+  Key key;
+  TimeRange window;
+  Value value;
+  friend bool operator==(const Windowed&, const Windowed&) = default;
+};
+SLIPSTREAM_TEMPLATE_FIELDS((class Key, class Value), (Windowed<Key, Value>), key, window, value)
+
+/// Windows [n × size + offset, (n + 1) × size + offset), aligned to 1970-01-01T00:00Z.
+struct Tumbling {
+  Duration size;
+  Duration offset;
+};
+/// size > 0; 0 <= offset < size. A wrong size is refused when the graph is built.
+constexpr Tumbling tumbling(Duration size, Duration offset = Duration{0}) { return {size, offset}; }
+
+namespace detail {
+/// The start of the window that holds `time`.
+constexpr EventTime window_start(EventTime time, const Tumbling& w) {
+  const Duration since = time.time_since_epoch() - w.offset;
+  Duration into = since % w.size;
+  if (into < Duration{0}) into += w.size;
+  return time - into;
+}
+}  // namespace detail
+
+}  // namespace slipstream

@@ -1,0 +1,253 @@
+#include "slipstream/app.h"
+
+#include <chrono>
+#include <cstdio>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "runtime/engine.h"
+#include "runtime/graph_picture.h"
+#include "runtime/stepped_executor.h"
+#include "runtime/stop_signals.h"
+#include "slipstream/detail/exit_code.h"
+
+namespace slipstream {
+namespace {
+
+using runtime::Engine;
+
+/// The head of the stage that all lanes send diverted records to.
+class DeadLetterHead final : public detail::TypedOperator<DeadLetter> {
+ public:
+  using TypedOperator::TypedOperator;
+  detail::OutputPort<DeadLetter> out;
+
+ protected:
+  void process(detail::Batch<DeadLetter>& batch) override {
+    counters.forwarded += batch.size();
+    counters.out += batch.size();
+    out.emit(batch);
+  }
+};
+
+}  // namespace
+
+// ---------------------------------------------------------------- Run
+
+struct Run::Impl {
+  Impl(detail::Graph& graph, RuntimeConfig config, LogHook log)
+      : executor(runtime::make_tbb_executor(config.threads)), engine(graph, std::move(config), std::move(log), *executor) {}
+
+  void run() {
+    engine.start();
+    executor->wait();
+    absl::Status end = engine.close();
+    {
+      const std::lock_guard lock(mutex);
+      status = std::move(end);
+      done = true;
+    }
+    ended.notify_all();
+  }
+
+  std::shared_ptr<detail::Graph> graph;
+  std::unique_ptr<runtime::Executor> executor;
+  Engine engine;
+  mutable std::mutex mutex;
+  std::condition_variable ended;
+  absl::Status status;
+  bool done = false;
+  std::thread thread;
+};
+
+Run::Run(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {
+  impl_->thread = std::thread([impl = impl_.get()] { impl->run(); });
+}
+
+Run::~Run() {
+  stop();
+  impl_->thread.join();
+}
+
+absl::Status Run::wait() {
+  std::unique_lock lock(impl_->mutex);
+  impl_->ended.wait(lock, [this] { return impl_->done; });
+  return impl_->status;
+}
+
+void Run::stop() {
+  if (!is_done()) impl_->engine.request_stop();
+}
+
+bool Run::is_done() const {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->done;
+}
+
+Metrics Run::metrics() const { return impl_->engine.metrics(); }
+std::string Run::held_report() const { return impl_->engine.held_report(); }
+
+// ---------------------------------------------------------------- SteppedRun
+
+struct SteppedRun::Impl {
+  Impl(detail::Graph& graph, RuntimeConfig config, LogHook log)
+      : engine(graph, std::move(config), std::move(log), executor) {}
+  std::shared_ptr<detail::Graph> graph;
+  runtime::SteppedExecutor executor;
+  Engine engine;
+  std::optional<absl::Status> status;
+};
+
+SteppedRun::SteppedRun(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) { impl_->engine.start(); }
+
+SteppedRun::~SteppedRun() {
+  if (!impl_->status) {
+    impl_->engine.fail(absl::CancelledError("the run was given up"));
+    while (step(std::chrono::seconds(1))) {
+    }
+  }
+}
+
+bool SteppedRun::step(Duration at_most) {
+  if (impl_->status) return false;
+  const auto until = std::chrono::steady_clock::now() + at_most;
+  while (!impl_->executor.is_finished() && impl_->executor.step()) {
+    if (std::chrono::steady_clock::now() >= until) return true;
+  }
+  if (impl_->executor.is_finished()) impl_->status = impl_->engine.close();
+  return !impl_->status;
+}
+
+void SteppedRun::stop() { impl_->engine.request_stop(); }
+absl::Status SteppedRun::status() const { return impl_->status.value_or(absl::OkStatus()); }
+Metrics SteppedRun::metrics() const { return impl_->engine.metrics(); }
+
+// ---------------------------------------------------------------- App
+
+struct App::Impl {
+  std::string about;
+  absl::StatusOr<Arguments> arguments = Arguments{};
+  std::vector<std::string> rest;
+  ConfigSources sources;
+  std::optional<Config> config;
+  std::vector<std::function<void(RuntimeConfig&)>> changes;
+  LogHook log;
+  bool was_run = false;
+};
+
+App::App() : impl_(std::make_unique<Impl>()) {}
+
+App::App(int argc, const char* const* argv, std::string about) : App() {
+  impl_->about = std::move(about);
+  impl_->arguments = parse_arguments(argc, argv);
+  if (impl_->arguments.ok()) impl_->rest = impl_->arguments->rest;
+}
+
+App::~App() = default;
+
+const std::vector<std::string>& App::arguments() const { return impl_->rest; }
+void App::set(std::string key, std::string value) { impl_->sources.code.emplace_back(std::move(key), std::move(value)); }
+void App::tune(std::function<void(RuntimeConfig&)> change) { impl_->changes.push_back(std::move(change)); }
+void App::log_to(LogHook hook) { impl_->log = std::move(hook); }
+
+absl::StatusOr<Config> App::config() {
+  if (!impl_->arguments.ok()) return impl_->arguments.status();
+  if (!impl_->config) {
+    auto loaded = Config::load(*impl_->arguments, impl_->sources);
+    if (!loaded.ok()) return loaded.status();
+    impl_->config = *std::move(loaded);
+  }
+  return *impl_->config;
+}
+
+absl::StatusOr<RuntimeConfig> App::runtime_config() {
+  if (std::exchange(impl_->was_run, true)) {
+    return absl::FailedPreconditionError("an App runs once; make another one");
+  }
+  auto loaded = config();
+  if (!loaded.ok()) return loaded.status();
+  RuntimeConfig config = loaded->runtime();
+  for (const auto& change : impl_->changes) change(config);
+  return config;
+}
+
+Stream<DeadLetter> App::dead_letters() {
+  for (const auto& node : graph_->nodes) {
+    if (node->is_dead_letters) return Stream<DeadLetter>(graph_, {{node.get(), 0}});
+  }
+  detail::Node& node = graph_->add("dead letters", detail::Role::keyed, "dead letters", Here::current());
+  node.is_dead_letters = true;
+  node.make = [](const detail::OperatorEnv& env) { return std::make_unique<DeadLetterHead>(env); };
+  node.make_edge = [](int, const detail::EdgeEnv& env) { return detail::make_forward<DeadLetter>(env); };
+  detail::connect_single<DeadLetterHead>(node);
+  return Stream<DeadLetter>(graph_, {{&node, 0}});
+}
+
+absl::StatusOr<std::unique_ptr<Run>> App::start() {
+  auto config = runtime_config();
+  if (!config.ok()) return config.status();
+  auto impl = std::make_unique<Run::Impl>(*graph_, *std::move(config), impl_->log);
+  impl->graph = graph_;
+  if (absl::Status s = impl->engine.open(); !s.ok()) return s;
+  return std::unique_ptr<Run>(new Run(std::move(impl)));
+}
+
+absl::StatusOr<std::unique_ptr<SteppedRun>> App::start_stepped() {
+  auto config = runtime_config();
+  if (!config.ok()) return config.status();
+  auto impl = std::make_unique<SteppedRun::Impl>(*graph_, *std::move(config), impl_->log);
+  impl->graph = graph_;
+  if (absl::Status s = impl->engine.open(); !s.ok()) return s;
+  return std::unique_ptr<SteppedRun>(new SteppedRun(std::move(impl)));
+}
+
+absl::Status App::run() {
+  auto run = start();
+  return run.ok() ? (*run)->wait() : run.status();
+}
+
+std::string App::graph_dot() const { return runtime::to_dot(*graph_); }
+
+int App::main() {
+  const int code = do_main();
+  std::fflush(stdout);
+  return code;
+}
+
+int App::do_main() {
+  const auto complain = [this](const absl::Status& s) {
+    const std::string program = impl_->arguments.ok() ? impl_->arguments->program : "slipstream";
+    std::fprintf(stderr, "%s: %s\n", program.c_str(), std::string(s.message()).c_str());
+    return static_cast<int>(detail::exit_code(s));
+  };
+  if (!impl_->arguments.ok()) return complain(impl_->arguments.status());
+  if (impl_->arguments->help) {
+    std::fputs(help_text(*impl_->arguments, impl_->about).c_str(), stdout);
+    return detail::kExitOk;
+  }
+  auto loaded = config();
+  if (!loaded.ok()) return complain(loaded.status());
+  if (impl_->arguments->print_config) {
+    std::fputs(loaded->print().c_str(), stdout);
+    return detail::kExitOk;
+  }
+  if (impl_->arguments->graph) {
+    absl::Status s = runtime::write_picture(*graph_, *impl_->arguments->graph);
+    return s.ok() ? static_cast<int>(detail::kExitOk) : complain(s);
+  }
+  if (!impl_->log) impl_->log = stderr_log(loaded->runtime().log_level);
+  auto run = start();
+  if (!run.ok()) return complain(run.status());
+  auto signals = StopSignals::install([&] { (*run)->stop(); });
+  if (!signals.ok()) return complain(signals.status());
+  const absl::Status status = (*run)->wait();
+  if (!status.ok()) return complain(status);
+  if (const std::string held = (*run)->held_report(); !held.empty()) {
+    impl_->log(LogLevel::warning, "runtime", "stopped with " + held);
+  }
+  return detail::kExitOk;
+}
+
+}  // namespace slipstream

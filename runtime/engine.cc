@@ -1,0 +1,699 @@
+#include "runtime/engine.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "slipstream/detail/hash.h"
+
+namespace slipstream::runtime {
+namespace {
+
+using detail::Node;
+using detail::Role;
+
+bool heads_stage(const Node& node) { return node.role != Role::chained; }
+
+struct Consumer {
+  Node* node;
+  int port;
+};
+
+std::vector<Consumer> consumers(const detail::Graph& graph, const Node& node, int port) {
+  std::vector<Consumer> found;
+  for (const auto& other : graph.nodes) {
+    for (std::size_t p = 0; p < other->inputs.size(); ++p) {
+      for (const detail::Input& input : other->inputs[p]) {
+        if (input.from == &node && input.port == port) found.push_back({other.get(), static_cast<int>(p)});
+      }
+    }
+  }
+  return found;
+}
+
+std::string seconds(std::chrono::nanoseconds t) {
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(t).count();
+  return std::to_string(ms / 1000) + "." + std::to_string(ms % 1000 / 100) + " s";
+}
+
+absl::Status annotate(const absl::Status& status, const std::string& prefix) {
+  return absl::Status(status.code(), prefix + ": " + std::string(status.message()));
+}
+
+}  // namespace
+
+Engine::Engine(detail::Graph& graph, RuntimeConfig config, LogHook log, Executor& executor)
+    : graph_(graph), config_(std::move(config)), log_(std::move(log)), executor_(executor), budget_(config_.memory_budget) {}
+
+Engine::~Engine() { close_connectors(); }
+
+void Engine::log(LogLevel level, std::string_view component, const std::string& message) const {
+  if (!log_) return;
+  const std::lock_guard lock(log_mutex_);
+  log_(level, component, message);
+}
+
+// ---------------------------------------------------------------- opening
+
+absl::Status Engine::open() {
+  apply_overrides();
+  if (absl::Status s = check(); !s.ok()) return s;
+  for (auto& node : graph_.nodes) {
+    if (node->role == Role::source && !node->is_dead_letters) {
+      sources_.push_back(std::make_unique<Source>());
+      sources_.back()->node = node.get();
+    }
+    if (node->is_dead_letters) dead_letters_ = node.get();
+  }
+  for (auto& source : sources_) {
+    if (absl::Status s = open_source(*source); !s.ok()) {
+      close_connectors();
+      return s;
+    }
+  }
+  make_stages();
+  for (auto& stage : stages_) {
+    if (!stage->node->sink) continue;
+    sinks_.push_back({stage->node});
+    if (absl::Status s = open_sink(sinks_.back(), *stage); !s.ok()) {
+      close_connectors();
+      return s;
+    }
+  }
+  if (guarantee() == Guarantee::none) {
+    const bool commits = std::any_of(sources_.begin(), sources_.end(),
+                                     [](const auto& s) { return s->node->source->commits(); });
+    if (commits) {
+      log(LogLevel::warning, "runtime",
+          "keyed state lives in memory only: after a crash the run goes on at the committed offsets without it (guarantee: none)");
+    }
+  }
+  return absl::OkStatus();
+}
+
+void Engine::apply_overrides() {
+  for (auto& node : graph_.nodes) {
+    auto it = config_.nodes.find(node->name);
+    if (it == config_.nodes.end()) continue;
+    const NodeConfig& o = it->second;
+    if (o.on_error) node->errors.action = static_cast<ErrorPolicy::Action>(static_cast<int>(*o.on_error));
+    if (o.retries) node->errors.retries = *o.retries;
+    if (o.retry_backoff) node->errors.backoff = *o.retry_backoff;
+  }
+}
+
+absl::Status Engine::check() const {
+  if (!graph_.mistakes.empty()) return absl::InvalidArgumentError(graph_.mistakes.front());
+  if (graph_.nodes.empty()) return absl::InvalidArgumentError("there is nothing to run: no source was added to the App");
+  if (config_.parallelism < 1) return absl::InvalidArgumentError("the parallelism must be at least 1");
+  for (auto check : {&Engine::check_names, &Engine::check_event_time, &Engine::check_dependencies, &Engine::check_dead_letters}) {
+    if (absl::Status s = (this->*check)(); !s.ok()) return s;
+  }
+  for (const auto& [name, overrides] : config_.nodes) {
+    const bool known = std::any_of(graph_.nodes.begin(), graph_.nodes.end(), [&](const auto& n) { return n->name == name; });
+    if (!known) return absl::InvalidArgumentError("the configuration speaks of node '" + name + "', which the program doesn't have");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Engine::check_names() const {
+  std::map<std::string, const Node*> seen;
+  for (const auto& node : graph_.nodes) {
+    if (!node->named) continue;
+    if (node->name.empty()) {
+      return absl::InvalidArgumentError(node->location + ": " + node->kind + " has an empty name");
+    }
+    auto [it, is_new] = seen.emplace(node->name, node.get());
+    if (!is_new) {
+      return absl::InvalidArgumentError("two nodes are named '" + node->name + "': " + it->second->location + " and " + node->location);
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Engine::check_event_time() const {
+  for (const auto& node : graph_.nodes) {
+    if (!node->needs_event_time) continue;
+    for (const auto& port : node->inputs) {
+      for (const Node* source : detail::sources_of(port)) {
+        if (source->has_event_time) continue;
+        return absl::InvalidArgumentError(node->kind + " '" + node->name + "' needs event time: call event_time(...) behind the source at " +
+                                          source->location);
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Engine::check_dependencies() const {
+  for (const auto& node : graph_.nodes) {
+    for (const auto& dependency : node->dependencies) {
+      for (const Node* other : dependency.on) {
+        if (!node->has_event_time || !other->has_event_time) {
+          return absl::InvalidArgumentError("depends_on() at " + node->location + " needs event_time(...) on both sources");
+        }
+      }
+    }
+    // Follow what this source waits for; coming back to it means that all would wait for each other.
+    std::set<const Node*> seen;
+    std::vector<const Node*> next{node.get()};
+    while (!next.empty()) {
+      const Node* at = next.back();
+      next.pop_back();
+      for (const auto& dependency : at->dependencies) {
+        for (const Node* other : dependency.on) {
+          if (other == node.get()) {
+            return absl::InvalidArgumentError("depends_on() makes a circle: source '" + node->name + "' would wait for itself");
+          }
+          if (seen.insert(other).second) next.push_back(other);
+        }
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Engine::check_dead_letters() const {
+  const Node* letters = nullptr;
+  for (const auto& node : graph_.nodes) {
+    if (node->is_dead_letters && !consumers(graph_, *node, 0).empty()) letters = node.get();
+  }
+  for (const auto& node : graph_.nodes) {
+    if (node->errors.action == ErrorPolicy::Action::dead_letter && !letters) {
+      return absl::InvalidArgumentError("'" + node->name + "' diverts records to dead letters, but nothing reads App::dead_letters(); give it a sink");
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Engine::open_source(Source& source) {
+  SourceEnv env;
+  Source* s = &source;
+  env.wake = [this, s] {
+    if (!s->stage) return;
+    for (auto& lane : s->stage->lanes) static_cast<SourceLane&>(*lane).on_wake();
+  };
+  env.fail = [this, s](absl::Status status) { fail_connector(s->node->name, status); };
+  env.log = [this](LogLevel level, std::string_view component, std::string_view message) {
+    log(level, component, std::string(message));
+  };
+  env.memory_budget = config_.memory_budget / 4 / std::max<std::size_t>(1, sources_.size());
+  env.now = [this] {
+    return EventTime(std::chrono::duration_cast<Duration>(executor_.now()));
+  };
+  env.wake_at = [this, wake = env.wake](EventTime when) { executor_.call_at(when.time_since_epoch(), wake); };
+  if (absl::Status status = source.node->source->open(env); !status.ok()) return annotate(status, source.node->name);
+  source.is_open = true;
+  source.partitions = std::vector<PartitionStatus>(static_cast<std::size_t>(source.node->source->partition_count()));
+  return absl::OkStatus();
+}
+
+absl::Status Engine::open_sink(SinkState& sink, Stage& stage) {
+  SinkEnv env;
+  Lane* lane = stage.lanes.front().get();
+  env.wake = [lane] { lane->notify(); };
+  env.fail = [this, node = sink.node](absl::Status status) { fail_connector(node->name, status); };
+  env.log = [this](LogLevel level, std::string_view component, std::string_view message) {
+    log(level, component, std::string(message));
+  };
+  env.memory_budget = config_.memory_budget / 4;
+  if (absl::Status status = sink.node->sink->open(env); !status.ok()) return annotate(status, sink.node->name);
+  sink.is_open = true;
+  return absl::OkStatus();
+}
+
+// ---------------------------------------------------------------- stages
+
+std::size_t Engine::lane_count(const Node& node) const {
+  if (node.role == Role::sink || node.is_dead_letters) return 1;
+  auto it = config_.nodes.find(node.name);
+  const int wanted = it != config_.nodes.end() && it->second.parallelism ? *it->second.parallelism : config_.parallelism;
+  const auto lanes = static_cast<std::size_t>(wanted);
+  if (node.role == Role::source) {
+    const Source* source = find_source(node.id);
+    return std::clamp<std::size_t>(source->partitions.size(), 1, lanes);
+  }
+  return std::min(lanes, static_cast<std::size_t>(config_.shards));
+}
+
+void Engine::make_stages() {
+  const bool letters_read = dead_letters_ && !consumers(graph_, *dead_letters_, 0).empty();
+  for (auto& node : graph_.nodes) {
+    if (!heads_stage(*node) || (node->is_dead_letters && !letters_read)) continue;
+    stages_.push_back(std::make_unique<Stage>());
+    stages_.back()->node = node.get();
+    stages_.back()->lanes.resize(lane_count(*node));
+  }
+  for (auto& stage : stages_) make_lanes(*stage);
+  // All lanes exist before the first edge is made.
+  for (auto& stage : stages_) {
+    for (auto& lane : stage->lanes) build_chain(*lane, lane->add_operator(*stage->node), *stage->node);
+  }
+  if (letters_read) connect_dead_letters();
+  lanes_left_ = lanes_.size();
+  for (Lane* lane : lanes_) executor_.add(*lane);
+}
+
+void Engine::make_lanes(Stage& stage) {
+  auto source = std::find_if(sources_.begin(), sources_.end(), [&](const auto& s) { return s->node == stage.node; });
+  for (std::uint32_t i = 0; i < stage.lanes.size(); ++i) {
+    if (source != sources_.end()) {
+      (*source)->stage = &stage;
+      stage.lanes[i] = std::make_unique<SourceLane>(*this, stage, i, (*source)->partitions);
+    } else {
+      stage.lanes[i] = std::make_unique<Lane>(*this, stage, i);
+    }
+    lanes_.push_back(stage.lanes[i].get());
+  }
+}
+
+void Engine::build_chain(Lane& lane, detail::Operator& op, const Node& node) {
+  for (std::size_t port = 0; port < node.outputs; ++port) {
+    for (const Consumer& consumer : consumers(graph_, node, static_cast<int>(port))) {
+      if (heads_stage(*consumer.node)) {
+        OutEdge& edge = lane.add_edge(*stage_of(consumer.node), consumer.port);
+        node.connect(op, static_cast<int>(port), edge.end.receiver);
+        continue;
+      }
+      detail::Operator* next = lane.find_operator(*consumer.node);
+      if (next) {
+        node.connect(op, static_cast<int>(port), consumer.node->as_receiver(*next));
+        continue;
+      }
+      next = &lane.add_operator(*consumer.node);
+      node.connect(op, static_cast<int>(port), consumer.node->as_receiver(*next));
+      build_chain(lane, *next, *consumer.node);
+    }
+  }
+}
+
+/// Every lane that isn't itself behind the dead letters can divert records to them.
+void Engine::connect_dead_letters() {
+  std::set<const Stage*> behind;
+  std::vector<const Stage*> next{stage_of(dead_letters_)};
+  while (!next.empty()) {
+    const Stage* stage = next.back();
+    next.pop_back();
+    if (!behind.insert(stage).second) continue;
+    for (const auto& lane : stage->lanes) {
+      for (const auto& edge : lane->edges()) next.push_back(edge->to);
+    }
+  }
+  for (auto& stage : stages_) {
+    if (behind.contains(stage.get())) continue;
+    for (auto& lane : stage->lanes) {
+      OutEdge& edge = lane->add_edge(*stage_of(dead_letters_), 0);
+      lane->set_dead_letter_edge(static_cast<detail::Receiver<DeadLetter>*>(edge.end.receiver));
+    }
+  }
+}
+
+Stage* Engine::stage_of(const Node* node) const {
+  for (const auto& stage : stages_) {
+    if (stage->node == node) return stage.get();
+  }
+  return nullptr;
+}
+
+const Engine::Source* Engine::find_source(std::uint32_t node) const {
+  for (const auto& source : sources_) {
+    if (source->node->id == node) return source.get();
+  }
+  return nullptr;
+}
+
+// ---------------------------------------------------------------- running
+
+void Engine::start() {
+  notify_all();
+  schedule_commit();
+  schedule_state_check();
+}
+
+void Engine::give_back(std::size_t bytes) {
+  const auto before = budget_.used();
+  budget_.give_back(bytes);
+  if (before < budget_.limit()) return;
+  for (Lane* lane : lanes_) lane->on_room();
+}
+
+void Engine::on_lane_done() {
+  if (lanes_left_.fetch_sub(1, std::memory_order_acq_rel) == 1) executor_.finish();
+}
+
+void Engine::request_stop() {
+  if (stopping_.exchange(true)) return;
+  notify_all();
+  executor_.call_at(executor_.now() + std::chrono::nanoseconds(config_.drain_timeout), [this] { on_deadline(); });
+}
+
+void Engine::on_deadline() {
+  if (is_done()) return;
+  std::string where;
+  for (const auto& stage : stages_) {
+    std::uint64_t bytes = 0;
+    bool done = true;
+    for (const auto& lane : stage->lanes) {
+      bytes += lane->queue_bytes();
+      done = done && lane->is_done();
+    }
+    if (done) continue;
+    where += (where.empty() ? "" : ", ") + ("'" + stage->node->name + "'") + (bytes ? " (" + std::to_string(bytes) + " bytes queued)" : "");
+  }
+  fail(absl::DeadlineExceededError("not everything was drained within " + seconds(config_.drain_timeout) + ": " +
+                                   std::to_string(budget_.used()) + " bytes in flight; still busy: " + where));
+}
+
+void Engine::fail(absl::Status status) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (status_.ok()) status_ = std::move(status);
+  }
+  if (failed_.exchange(true)) return;
+  notify_all();
+}
+
+void Engine::fail(const detail::Operator& op, const RecordId& id, std::string_view cause) {
+  std::string where = id.offset < 0 && !find_source(id.source) ? std::string() : to_string(id);
+  if (const Source* source = find_source(id.source)) {
+    where = source->node->source->position(static_cast<int>(id.partition), id.offset);
+    if (id.n > 0) where += " output " + std::to_string(id.n);
+  }
+  std::string message = std::string(op.env().node) + ": ";
+  if (!where.empty()) message += where + ": ";
+  fail(absl::AbortedError(message + std::string(cause)));
+}
+
+void Engine::fail_connector(const std::string& node, const absl::Status& cause) { fail(annotate(cause, node)); }
+
+void Engine::fail_internal(const std::string& what) { fail(absl::InternalError("a defect in slipstream: " + what)); }
+
+// ---------------------------------------------------------------- progress
+
+EventTime Engine::source_watermark(std::uint32_t node) const {
+  const Source* source = find_source(node);
+  EventTime least = kMaxTime;
+  for (const PartitionStatus& p : source->partitions) {
+    if (p.is_finished.load()) continue;
+    least = std::min(least, EventTime(Duration(p.watermark.load())));
+  }
+  return least;
+}
+
+EventTime Engine::lowest_watermark() const {
+  EventTime least = kMaxTime;
+  for (const auto& source : sources_) {
+    if (source->node->has_event_time) least = std::min(least, source_watermark(source->node->id));
+  }
+  return least;
+}
+
+void Engine::on_source_progress() {
+  for (const auto& source : sources_) {
+    for (auto& lane : source->stage->lanes) {
+      if (static_cast<SourceLane&>(*lane).has_gated()) lane->notify();
+    }
+  }
+}
+
+std::string Engine::source_name(std::uint32_t node) const {
+  for (const auto& n : graph_.nodes) {
+    if (n->id == node) return n->name;
+  }
+  return {};
+}
+
+void Engine::log_quiet(const Node& node, int partition, std::chrono::nanoseconds quiet_for) {
+  log(LogLevel::warning, node.name,
+      node.source->name() + " partition " + std::to_string(partition) + " has had nothing for " + seconds(quiet_for));
+}
+
+std::size_t Engine::state_bytes() const {
+  std::size_t sum = 0;
+  for (const Lane* lane : lanes_) {
+    for (const auto& op : lane->operators()) sum += op->counters.state_bytes.get();
+  }
+  return sum;
+}
+
+void Engine::schedule_state_check() {
+  const bool has_state = std::any_of(graph_.nodes.begin(), graph_.nodes.end(), [](const auto& n) { return n->is_stateful; });
+  if (!has_state) return;
+  executor_.call_at(executor_.now() + std::chrono::milliseconds(100), [this] {
+    if (is_done()) return;
+    const bool over = state_bytes() > config_.memory_budget;
+    if (state_over_budget_.exchange(over) && !over) on_source_progress();
+    schedule_state_check();
+  });
+}
+
+// ---------------------------------------------------------------- commits
+
+Guarantee Engine::guarantee() const {
+  if (config_.guarantee != Guarantee::automatic) return config_.guarantee;
+  const bool stateful = std::any_of(graph_.nodes.begin(), graph_.nodes.end(), [](const auto& n) { return n->is_stateful; });
+  return stateful ? Guarantee::none : Guarantee::at_least_once;
+}
+
+void Engine::schedule_commit() {
+  const bool any = std::any_of(sources_.begin(), sources_.end(), [](const auto& s) { return s->node->source->commits(); });
+  if (any) executor_.call_at(executor_.now() + std::chrono::nanoseconds(config_.commit_interval), [this] { commit_tick(); });
+}
+
+/// Without state, offsets are committed at a cut: sources pause, everything in flight is delivered, sources go
+/// on. With state in memory only there is nothing a commit could make durable; the offsets serve lag tools.
+void Engine::commit_tick() {
+  if (is_done() || has_failed() || is_stopping()) return;
+  if (guarantee() == Guarantee::none) {
+    commit_offsets();
+    schedule_commit();
+    return;
+  }
+  if (commit_phase_.load() == CommitPhase::none) {
+    commit_phase_ = CommitPhase::pausing;
+    notify_all();
+  }
+  if (!try_commit()) {
+    executor_.call_at(executor_.now() + std::chrono::milliseconds(1), [this] { commit_tick(); });
+    return;
+  }
+  commit_phase_ = CommitPhase::none;
+  notify_all();
+  schedule_commit();
+}
+
+bool Engine::try_commit() {
+  if (commit_phase_.load() == CommitPhase::pausing) {
+    const bool paused = std::all_of(sources_.begin(), sources_.end(), [](const auto& source) {
+      return std::all_of(source->stage->lanes.begin(), source->stage->lanes.end(),
+                         [](const auto& lane) { return lane->is_done() || lane->is_settled(); });
+    });
+    if (!paused || budget_.used() != 0) return false;
+    commit_phase_ = CommitPhase::settling;
+    notify_all();
+  }
+  const bool settled = std::all_of(sinks_.begin(), sinks_.end(), [this](const SinkState& sink) {
+    const Lane& lane = *stage_of(sink.node)->lanes.front();
+    return lane.is_done() || lane.is_settled();
+  });
+  if (!settled) return false;
+  commit_offsets();
+  return true;
+}
+
+void Engine::notify_all() {
+  for (Lane* lane : lanes_) lane->notify();
+}
+
+void Engine::commit_offsets() {
+  for (const auto& source : sources_) {
+    if (!source->node->source->commits()) continue;
+    std::vector<PartitionOffset> offsets;
+    for (std::size_t p = 0; p < source->partitions.size(); ++p) {
+      const std::int64_t next = source->partitions[p].next_offset.load();
+      if (next > 0) offsets.push_back({static_cast<int>(p), next});
+    }
+    if (offsets.empty()) continue;
+    if (absl::Status s = source->node->source->commit(offsets); !s.ok()) fail_connector(source->node->name, s);
+  }
+}
+
+// ---------------------------------------------------------------- closing
+
+absl::Status Engine::close() {
+  if (!has_failed() && guarantee() == Guarantee::at_least_once) commit_offsets();
+  if (!has_failed()) {
+    for (SinkState& sink : sinks_) {
+      if (absl::Status s = sink.node->sink->finish(); !s.ok()) fail_connector(sink.node->name, s);
+    }
+  }
+  close_connectors();  // no wake comes from here on
+  executor_.stop();
+  for (Lane* lane : lanes_) lane->discard();
+  const std::lock_guard lock(mutex_);
+  return status_;
+}
+
+void Engine::close_connectors() {
+  for (SinkState& sink : sinks_) {
+    if (!std::exchange(sink.is_open, false)) continue;
+    if (absl::Status s = sink.node->sink->close(); !s.ok()) fail_connector(sink.node->name, s);
+  }
+  for (auto& source : sources_) {
+    if (!std::exchange(source->is_open, false)) continue;
+    if (absl::Status s = source->node->source->close(); !s.ok()) fail_connector(source->node->name, s);
+  }
+}
+
+// ---------------------------------------------------------------- looking on
+
+Metrics Engine::metrics() const {
+  Metrics m;
+  m.in_flight_bytes = static_cast<std::uint64_t>(budget_.used());
+  m.in_flight_peak = static_cast<std::uint64_t>(budget_.peak());
+  m.memory_budget = config_.memory_budget;
+  for (const auto& node : graph_.nodes) {
+    NodeMetrics n;
+    n.name = node->name;
+    n.kind = node->kind;
+    EventTime least = kMaxTime;
+    for (const Lane* lane : lanes_) {
+      const detail::Operator* op = lane->find_operator(*node);
+      if (!op) continue;
+      const detail::NodeCounters& c = op->counters;
+      n.lanes += 1;
+      n.in += c.in.get();
+      n.out += c.out.get();
+      n.forwarded += c.forwarded.get();
+      n.absorbed += c.absorbed.get();
+      n.filtered += c.filtered.get();
+      n.late += c.late.get();
+      n.skipped += c.skipped.get();
+      n.dead_lettered += c.dead_lettered.get();
+      n.held += c.held.get();
+      n.held_peak += c.held_peak.get();
+      n.out_of_order += c.out_of_order.get();
+      n.state_bytes += c.state_bytes.get();
+      n.busy += std::chrono::nanoseconds(c.busy.get());
+      least = std::min(least, lane->watermark());
+      if (lane->stage().node != node.get()) continue;
+      n.waiting += lane->waiting();
+      n.blocked += lane->blocked();
+      n.queue_bytes += lane->queue_bytes();
+      std::uint64_t fullest = 0;
+      for (const auto& edge : lane->edges()) {
+        std::uint64_t bytes = 0;
+        for (const OutChannel& channel : edge->channels) bytes += channel.to().queue_bytes();
+        if (lane->is_blocked() && bytes >= fullest) {
+          fullest = bytes;
+          n.blocked_by = edge->to->node->name;
+        }
+      }
+    }
+    n.watermark = least;
+    if (n.lanes > 0) m.nodes.push_back(std::move(n));
+  }
+  for (const auto& source : sources_) {
+    for (std::size_t p = 0; p < source->partitions.size(); ++p) {
+      const PartitionStatus& s = source->partitions[p];
+      PartitionMetrics pm;
+      pm.source = source->node->name;
+      pm.partition = static_cast<int>(p);
+      pm.records = s.records.load();
+      pm.next_offset = s.next_offset.load();
+      pm.watermark = EventTime(Duration(s.watermark.load()));
+      pm.largest_time = EventTime(Duration(s.largest.load()));
+      pm.state = s.state.load();
+      const std::uint32_t gates = s.gates.load();
+      if (gates & Gates::kDependency) pm.gates.push_back(source_name(static_cast<std::uint32_t>(s.waits_for.load())));
+      if (gates & Gates::kMemory) pm.gates.push_back("memory");
+      m.partitions.push_back(std::move(pm));
+    }
+  }
+  return m;
+}
+
+std::string Engine::held_report() const {
+  std::string report;
+  for (const NodeMetrics& n : metrics().nodes) {
+    if (n.held == 0) continue;
+    report += (report.empty() ? "" : ", ") + std::to_string(n.held) + " records held by '" + n.name + "'";
+  }
+  return report;
+}
+
+namespace {
+
+class EntryCollector final : public detail::SnapshotWriter {
+ public:
+  explicit EntryCollector(detail::Snapshot::NodeState& to) : to_(to) {}
+  void put(std::uint32_t slot, std::string entry) override { to_.entries.emplace(slot, std::move(entry)); }
+
+ private:
+  detail::Snapshot::NodeState& to_;
+};
+
+}  // namespace
+
+detail::Snapshot Engine::snapshot() const {
+  detail::Snapshot snapshot;
+  snapshot.hash = detail::kHashName;
+  snapshot.shards = static_cast<std::uint32_t>(config_.shards);
+  for (const auto& node : graph_.nodes) {
+    for (const Lane* lane : lanes_) {
+      const detail::Operator* op = lane->find_operator(*node);
+      if (!op) continue;
+      auto& state = snapshot.nodes[node->name];
+      state.schema = op->state_schema();
+      EntryCollector collector(state);
+      op->snapshot(collector);
+    }
+  }
+  for (const auto& source : sources_) {
+    auto& clocks = snapshot.sources[source->node->name];
+    for (std::size_t p = 0; p < source->partitions.size(); ++p) {
+      const auto& lanes = source->stage->lanes;
+      clocks.push_back(static_cast<SourceLane&>(*lanes[p % lanes.size()]).clock(static_cast<int>(p)));
+    }
+  }
+  return snapshot;
+}
+
+absl::Status Engine::restore(const detail::Snapshot& snapshot) {
+  if (snapshot.hash != detail::kHashName || snapshot.shards != static_cast<std::uint32_t>(config_.shards)) {
+    return absl::FailedPreconditionError("the snapshot was made with hash " + snapshot.hash + " and " +
+                                         std::to_string(snapshot.shards) + " shards; this run has " +
+                                         std::string(detail::kHashName) + " and " + std::to_string(config_.shards));
+  }
+  for (const auto& [name, state] : snapshot.nodes) {
+    if (state.entries.empty()) continue;
+    auto node = std::find_if(graph_.nodes.begin(), graph_.nodes.end(), [&, n = name](const auto& g) { return g->name == n; });
+    if (node == graph_.nodes.end()) {
+      return absl::FailedPreconditionError("the snapshot has state of '" + name + "', which the program doesn't have");
+    }
+    std::vector<Lane*> lanes;
+    for (Lane* lane : lanes_) {
+      if (lane->find_operator(**node)) lanes.push_back(lane);
+    }
+    for (const auto& [slot, entry] : state.entries) {
+      Lane& lane = *lanes[slot % lanes.size()];
+      detail::Operator& op = *lane.find_operator(**node);
+      if (op.state_schema() != state.schema) {
+        return absl::FailedPreconditionError("the state of '" + name + "' has another layout: " + state.schema + " in the snapshot, " +
+                                             op.state_schema() + " in the program");
+      }
+      if (absl::Status s = op.restore(slot, entry); !s.ok()) return annotate(s, name);
+    }
+  }
+  for (const auto& source : sources_) {
+    auto it = snapshot.sources.find(source->node->name);
+    if (it == snapshot.sources.end()) continue;
+    for (std::size_t p = 0; p < std::min(it->second.size(), source->partitions.size()); ++p) {
+      const auto& lanes = source->stage->lanes;
+      static_cast<SourceLane&>(*lanes[p % lanes.size()]).restore_clock(static_cast<int>(p), it->second[p]);
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace slipstream::runtime

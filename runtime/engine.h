@@ -1,0 +1,140 @@
+#pragma once
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "runtime/budget.h"
+#include "runtime/executor.h"
+#include "runtime/lane.h"
+#include "runtime/source_lane.h"
+#include "slipstream/config.h"
+#include "slipstream/detail/graph.h"
+#include "slipstream/detail/snapshot.h"
+#include "slipstream/metrics.h"
+
+namespace slipstream::runtime {
+
+/// Where a commit of offsets has got to.
+enum class CommitPhase {
+  none,
+  pausing,   ///< source lanes stop reading and say so; what is in flight is processed
+  settling,  ///< sink lanes say so when everything they took is delivered
+};
+
+/// One run of one graph: opens the connectors, turns nodes into stages of lanes, lets an executor run them and
+/// closes everything. Used once.
+class Engine {
+ public:
+  Engine(detail::Graph& graph, RuntimeConfig config, LogHook log, Executor& executor);
+  ~Engine();
+  Engine(const Engine&) = delete;
+
+  /// Checks the graph, opens sources and sinks, makes the lanes. After an error everything is closed again.
+  absl::Status open();
+  /// Gives every lane its first turn.
+  void start();
+  /// Once the executor has stopped: closes sinks and sources, in that order, and says how the run went.
+  absl::Status close();
+
+  /// Sources stop reading; what is in flight is processed. From any thread.
+  void request_stop();
+  void fail(const detail::Operator& op, const RecordId& id, std::string_view cause);
+  void fail_connector(const std::string& node, const absl::Status& cause);
+  void fail_internal(const std::string& what);
+  void fail(absl::Status status);
+  bool has_failed() const { return failed_.load(std::memory_order_acquire); }
+  bool is_stopping() const { return stopping_.load(std::memory_order_acquire); }
+  bool is_done() const { return lanes_left_.load(std::memory_order_acquire) == 0; }
+
+  const RuntimeConfig& config() const { return config_; }
+  Executor& executor() { return executor_; }
+  Budget& budget() { return budget_; }
+  const Budget& budget() const { return budget_; }
+  void give_back(std::size_t bytes);
+  void on_lane_done();
+
+  // Progress of sources
+  EventTime source_watermark(std::uint32_t node) const;
+  EventTime lowest_watermark() const;
+  bool is_state_over_budget() const { return state_over_budget_.load(std::memory_order_relaxed); }
+  CommitPhase commit_phase() const { return commit_phase_.load(); }
+  void on_source_progress();
+  std::string source_name(std::uint32_t node) const;
+  void log_quiet(const detail::Node& node, int partition, std::chrono::nanoseconds quiet_for);
+
+  Metrics metrics() const;
+  /// Records held in state, by node; for the closing report of a stopped run.
+  std::string held_report() const;
+  /// Only while nothing runs and nothing is in flight.
+  detail::Snapshot snapshot() const;
+  absl::Status restore(const detail::Snapshot& snapshot);
+
+ private:
+  struct Source {
+    detail::Node* node = nullptr;
+    Stage* stage = nullptr;
+    std::vector<PartitionStatus> partitions;
+    bool is_open = false;
+  };
+  struct SinkState {
+    detail::Node* node = nullptr;
+    bool is_open = false;
+  };
+
+  absl::Status check() const;
+  absl::Status check_names() const;
+  absl::Status check_event_time() const;
+  absl::Status check_dependencies() const;
+  absl::Status check_dead_letters() const;
+  absl::Status open_source(Source& source);
+  absl::Status open_sink(SinkState& sink, Stage& stage);
+  void close_connectors();
+  void make_stages();
+  void make_lanes(Stage& stage);
+  void build_chain(Lane& lane, detail::Operator& op, const detail::Node& node);
+  void connect_dead_letters();
+  std::size_t lane_count(const detail::Node& node) const;
+  Stage* stage_of(const detail::Node* node) const;
+  const Source* find_source(std::uint32_t node) const;
+  void apply_overrides();
+  Guarantee guarantee() const;
+  void schedule_commit();
+  void commit_tick();
+  bool try_commit();
+  void commit_offsets();
+  void notify_all();
+  void schedule_state_check();
+  std::size_t state_bytes() const;
+  void on_deadline();
+  void log(LogLevel level, std::string_view component, const std::string& message) const;
+
+  detail::Graph& graph_;
+  const RuntimeConfig config_;
+  LogHook log_;
+  Executor& executor_;
+  Budget budget_;
+  std::vector<std::unique_ptr<Source>> sources_;
+  std::vector<SinkState> sinks_;
+  std::vector<std::unique_ptr<Stage>> stages_;
+  std::vector<Lane*> lanes_;
+  detail::Node* dead_letters_ = nullptr;
+
+  std::atomic<std::size_t> lanes_left_{0};
+  std::atomic<bool> failed_{false};
+  std::atomic<bool> stopping_{false};
+  std::atomic<CommitPhase> commit_phase_{CommitPhase::none};
+  std::atomic<bool> state_over_budget_{false};
+  mutable std::mutex mutex_;
+  absl::Status status_;  ///< the first failure; guarded by mutex_
+  mutable std::mutex log_mutex_;
+};
+
+}  // namespace slipstream::runtime

@@ -1,0 +1,236 @@
+#include "runtime/source_lane.h"
+
+#include <algorithm>
+
+#include "runtime/engine.h"
+
+namespace slipstream::runtime {
+namespace {
+
+constexpr std::size_t kFirstTarget = 256;  // records: little latency while little is known about the load
+
+std::int64_t count(EventTime t) { return t.time_since_epoch().count(); }
+
+const char* name_of(ReadState state) {
+  switch (state) {
+    case ReadState::more: return "active";
+    case ReadState::waiting: return "waiting";
+    case ReadState::caught_up: return "caught up";
+    case ReadState::finished: return "finished";
+  }
+  return "";
+}
+
+}  // namespace
+
+SourceLane::SourceLane(Engine& engine, Stage& stage, std::uint32_t index, std::vector<PartitionStatus>& statuses)
+    : Lane(engine, stage, index) {
+  for (std::size_t p = index; p < statuses.size(); p += stage.lanes.size()) {
+    Partition partition;
+    partition.number = static_cast<int>(p);
+    partition.status = &statuses[p];
+    partition.target = std::min(kFirstTarget, engine.config().batch_max_records);
+    partitions_.push_back(partition);
+  }
+}
+
+const detail::PartitionClock& SourceLane::clock(int partition) const {
+  return partitions_[static_cast<std::size_t>(partition) / stage_.lanes.size()].clock;
+}
+
+void SourceLane::restore_clock(int partition, const detail::PartitionClock& clock) {
+  Partition& p = partitions_[static_cast<std::size_t>(partition) / stage_.lanes.size()];
+  p.clock = clock;
+  p.status->watermark.store(count(clock.watermark));
+  p.status->largest.store(count(clock.largest));
+  p.status->next_offset.store(clock.next_offset);
+}
+
+bool SourceLane::step() {
+  if (!finish_pending()) return false;
+  wake_partitions();
+  if (stage_.node->when_quiet.action != WhenQuiet::Action::hold) {
+    for (Partition& p : partitions_) {
+      if (p.state == ReadState::caught_up) watch_quiet(p);
+    }
+  }
+  if (publish_watermark()) return true;
+  if (try_end_source()) return false;
+  if (engine_.is_stopping()) return false;  // held records keep the lane alive
+  const bool pausing = engine_.commit_phase() != CommitPhase::none;
+  settled_ = pausing;
+  if (pausing || !has_room()) return false;
+  Partition* partition = choose();
+  return partition && read(*partition);
+}
+
+void SourceLane::wake_partitions() {
+  if (!woken_.load(std::memory_order_relaxed) || !woken_.exchange(false)) return;
+  for (Partition& p : partitions_) {
+    if (p.state == ReadState::waiting || p.state == ReadState::caught_up) p.state = ReadState::more;
+  }
+}
+
+/// The lane's watermark is the least of its unfinished partitions'. True when it moved.
+bool SourceLane::publish_watermark() {
+  EventTime least = kMaxTime;
+  for (Partition& p : partitions_) {
+    if (p.state == ReadState::finished || p.is_idle) continue;
+    least = std::min(least, p.clock.watermark);
+  }
+  least = std::min(least, least_hold());
+  if (least <= watermark()) return false;
+  if (least == kMaxTime) return false;  // said by the end
+  broadcast(least);
+  engine_.on_source_progress();
+  return true;
+}
+
+bool SourceLane::try_end_source() {
+  if (is_done()) return true;
+  const bool finished = std::all_of(partitions_.begin(), partitions_.end(),
+                                    [](const Partition& p) { return p.state == ReadState::finished; });
+  if (!finished && !engine_.is_stopping()) return false;
+  if (holds_records()) return false;
+  if (!finished) {
+    for (Partition& p : partitions_) {
+      if (p.state != ReadState::finished) p.status->state.store("stopped");
+    }
+  }
+  end(finished ? Control::End::finished : Control::End::stopped);
+  engine_.on_source_progress();
+  return true;
+}
+
+/// The readable partition with the lowest watermark; turn by turn where they are equal.
+SourceLane::Partition* SourceLane::choose() {
+  Partition* best = nullptr;
+  bool any_gated = false;
+  has_gated_.store(true);  // before the gates are looked at, so that progress made meanwhile wakes this lane
+  for (std::size_t i = 0; i < partitions_.size(); ++i) {
+    Partition& p = partitions_[(next_ + i) % partitions_.size()];
+    if (p.state != ReadState::more) continue;
+    if (!is_open(p)) {
+      any_gated = true;
+      continue;
+    }
+    if (must_linger(p)) continue;
+    if (!best || p.clock.watermark < best->clock.watermark) best = &p;
+  }
+  if (!any_gated) has_gated_.store(false);
+  if (best) next_ = static_cast<std::size_t>(best - partitions_.data()) + 1;
+  return best;
+}
+
+bool SourceLane::is_open(Partition& partition) {
+  int waits_for = -1;
+  const std::uint32_t gates = gates_of(partition, waits_for);
+  const std::uint32_t before = partition.status->gates.load(std::memory_order_relaxed);
+  if (gates != before) {
+    partition.status->waits_for.store(waits_for, std::memory_order_relaxed);
+    partition.status->gates.store(gates);
+    if ((gates == 0) != (before == 0)) stage_.node->source->hold(partition.number, gates != 0);
+  }
+  return gates == 0;
+}
+
+std::uint32_t SourceLane::gates_of(const Partition& partition, int& waits_for) const {
+  std::uint32_t gates = 0;
+  for (const detail::Dependency& dependency : stage_.node->dependencies) {
+    for (const detail::Node* other : dependency.on) {
+      const EventTime limit = saturating_plus(engine_.source_watermark(other->id), dependency.options.max_lag);
+      if (partition.clock.watermark <= limit) continue;
+      gates |= Gates::kDependency;
+      waits_for = static_cast<int>(other->id);
+    }
+  }
+  // The laggard is never gated: only its progress lets state shrink.
+  if (engine_.is_state_over_budget() && partition.clock.watermark > engine_.lowest_watermark()) gates |= Gates::kMemory;
+  return gates;
+}
+
+/// A partition that trickles is read at once when the lanes behind are idle; while they are busy anyway, a few
+/// records wait for company.
+bool SourceLane::must_linger(const Partition& partition) {
+  if (partition.quiet_since == std::chrono::nanoseconds{0} || !has_under_way()) return false;
+  const auto due = partition.last_read + std::chrono::nanoseconds(engine_.config().linger);
+  if (now() >= due) return false;
+  wake_at(due);
+  return true;
+}
+
+bool SourceLane::read(Partition& partition) {
+  const std::size_t reserved = engine_.budget().reserve(engine_.config().batch_max_bytes);
+  // Without credit, a lane that has nothing under way still reads one record: somebody must move.
+  if (reserved == 0 && has_under_way()) return has_room();
+  const std::size_t limit = reserved == 0 ? 1 : partition.target;
+  auto outcome = source().read(partition.number, {limit, std::max<std::size_t>(1, reserved)}, partition.clock);
+  if (!outcome.ok()) {
+    engine_.budget().settle(reserved, 0);
+    engine_.fail_connector(stage_.node->name, outcome.status());
+    return true;
+  }
+  engine_.budget().settle(reserved, outcome->bytes);
+  charge_ = outcome->bytes;
+  in_message_ = true;
+  after_read(partition, *outcome, limit);
+  source().push();
+  return true;
+}
+
+void SourceLane::after_read(Partition& partition, const detail::ReadOutcome& outcome, std::size_t limit) {
+  const auto max = engine_.config().batch_max_records;
+  partition.state = outcome.state;
+  if (outcome.records >= limit) partition.target = std::min(max, 2 * partition.target);
+  if (outcome.records > 0) {
+    partition.last_read = now();
+    partition.is_idle = false;
+    partition.alarmed = false;
+    partition.quiet_since = {};
+  }
+  if (outcome.state == ReadState::caught_up) watch_quiet(partition);
+  if (outcome.state == ReadState::caught_up || outcome.state == ReadState::waiting) {
+    partition.target = std::min(kFirstTarget, max);
+  }
+  PartitionStatus& status = *partition.status;
+  status.records.store(status.records.load(std::memory_order_relaxed) + outcome.records, std::memory_order_relaxed);
+  status.next_offset.store(partition.clock.next_offset, std::memory_order_relaxed);
+  status.largest.store(count(partition.clock.largest), std::memory_order_relaxed);
+  status.state.store(name_of(outcome.state), std::memory_order_relaxed);
+  status.watermark.store(count(partition.clock.watermark));
+  if (outcome.state == ReadState::finished) status.is_finished.store(true);
+  engine_.on_source_progress();
+}
+
+/// Applies the user's WhenQuiet to a partition that has caught up.
+void SourceLane::watch_quiet(Partition& partition) {
+  const auto now_ = now();
+  if (partition.quiet_since == std::chrono::nanoseconds{0}) {
+    partition.quiet_since = now_;
+    partition.quiet_base = partition.clock.watermark;
+  }
+  const WhenQuiet& policy = stage_.node->when_quiet;
+  if (policy.action == WhenQuiet::Action::hold) return;
+  const auto quiet_for = now_ - partition.quiet_since;
+  const std::chrono::nanoseconds after = policy.after;
+  if (quiet_for < after) {
+    wake_at(partition.quiet_since + after);
+    return;
+  }
+  if (policy.action == WhenQuiet::Action::alarm) {
+    if (!partition.alarmed) engine_.log_quiet(*stage_.node, partition.number, quiet_for);
+    partition.alarmed = true;
+    return;
+  }
+  if (partition.clock.largest == kMinTime) {
+    partition.is_idle = true;
+  } else {
+    const auto passed = std::chrono::duration_cast<Duration>(quiet_for);
+    partition.clock.watermark =
+        std::max(partition.clock.watermark, saturating_plus(partition.quiet_base, passed));
+    partition.status->watermark.store(count(partition.clock.watermark));
+  }
+  wake_at(now_ + std::max<std::chrono::nanoseconds>(after, std::chrono::milliseconds(10)));
+}
+
+}  // namespace slipstream::runtime

@@ -1,0 +1,82 @@
+#pragma once
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "runtime/lane.h"
+#include "slipstream/detail/source_operator.h"
+
+namespace slipstream::runtime {
+
+/// Why a partition isn't read. A partition is gated while any is set.
+struct Gates {
+  static constexpr std::uint32_t kDependency = 1;  ///< ahead of a stream it depends on
+  static constexpr std::uint32_t kMemory = 2;      ///< retained state is over the budget and others are behind
+};
+
+/// What anyone may read of a source partition, written by the lane that reads it.
+struct PartitionStatus {
+  std::atomic<std::int64_t> watermark{kMinTime.time_since_epoch().count()};
+  std::atomic<std::int64_t> largest{kMinTime.time_since_epoch().count()};
+  std::atomic<std::int64_t> next_offset{0};
+  std::atomic<std::uint64_t> records{0};
+  std::atomic<std::uint32_t> gates{0};
+  std::atomic<const char*> state{"active"};
+  std::atomic<bool> is_finished{false};
+  std::atomic<int> waits_for{-1};  ///< id of the source, with Gates::kDependency
+};
+
+/// The lane at the head of a source's stage. It reads the partitions p with p % lanes == index, the one with
+/// the lowest watermark first, and never one that is gated.
+class SourceLane final : public Lane {
+ public:
+  SourceLane(Engine& engine, Stage& stage, std::uint32_t index, std::vector<PartitionStatus>& statuses);
+
+  /// A wake from the connector: partitions that had nothing are worth another look. From any thread.
+  void on_wake() {
+    woken_.store(true);
+    notify();
+  }
+  bool has_gated() const { return has_gated_.load(); }
+  /// Clocks and offsets, for snapshots; when nothing runs.
+  const detail::PartitionClock& clock(int partition) const;
+  void restore_clock(int partition, const detail::PartitionClock& clock);
+
+ protected:
+  bool step() override;
+
+ private:
+  struct Partition {
+    int number = 0;
+    detail::PartitionClock clock;
+    PartitionStatus* status = nullptr;
+    ReadState state = ReadState::more;
+    std::size_t target = 0;  ///< records to read at a time
+    std::chrono::nanoseconds last_read{0};
+    std::chrono::nanoseconds quiet_since{0};
+    EventTime quiet_base = kMinTime;  ///< the watermark when it became quiet
+    bool is_idle = false;  ///< quiet without ever having had a record, and WhenQuiet::advance
+    bool alarmed = false;
+  };
+
+  detail::SourceOperator& source() { return static_cast<detail::SourceOperator&>(head()); }
+  void wake_partitions();
+  bool publish_watermark();
+  bool try_end_source();
+  Partition* choose();
+  bool is_open(Partition& partition);
+  std::uint32_t gates_of(const Partition& partition, int& waits_for) const;
+  bool must_linger(const Partition& partition);
+  bool read(Partition& partition);
+  void after_read(Partition& partition, const detail::ReadOutcome& outcome, std::size_t limit);
+  void watch_quiet(Partition& partition);
+
+  std::vector<Partition> partitions_;
+  std::atomic<bool> woken_{false};
+  std::atomic<bool> has_gated_{false};
+  std::size_t next_ = 0;  ///< where the search for a partition starts
+};
+
+}  // namespace slipstream::runtime
