@@ -15,6 +15,14 @@ class Counter {
     ++count_;
     changed_.notify_all();
   }
+  int add_twice_with_a_gap() {
+    MutexLock lock(mutex_);
+    ++count_;
+    lock.unlock();
+    add();
+    lock.lock();
+    return count_;
+  }
   int wait_for(int count) {
     MutexLock lock(mutex_);
     while (count_ < count) lock.wait(changed_);
@@ -43,6 +51,11 @@ TEST(Mutex, LetsOneThreadInAtATime) {
   EXPECT_EQ(counter.wait_for(20'000), 20'000);
   first.join();
   second.join();
+}
+
+TEST(Mutex, IsFreeBetweenUnlockAndLock) {
+  Counter counter;
+  EXPECT_EQ(counter.add_twice_with_a_gap(), 2);
 }
 
 TEST(Mutex, WaitsNoLongerThanTheDeadline) {

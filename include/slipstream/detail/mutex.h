@@ -30,13 +30,16 @@ class SLIPSTREAM_ANNOTATION(capability("mutex")) Mutex {
   std::mutex mutex_;
 };
 
-/// Holds a mutex for the length of a scope.
+/// Holds a mutex for the length of a scope, but for what stands between unlock() and lock().
 class SLIPSTREAM_ANNOTATION(scoped_lockable) MutexLock {
  public:
   explicit MutexLock(Mutex& mutex) SLIPSTREAM_ANNOTATION(acquire_capability(mutex)) : lock_(mutex.mutex_) {}
   ~MutexLock() SLIPSTREAM_ANNOTATION(release_capability()) {}
   MutexLock(const MutexLock&) = delete;
   MutexLock& operator=(const MutexLock&) = delete;
+
+  void unlock() SLIPSTREAM_ANNOTATION(release_capability()) { lock_.unlock(); }
+  void lock() SLIPSTREAM_ANNOTATION(acquire_capability()) { lock_.lock(); }
 
   /// Gives the mutex back until `changed` is notified or, rarely, for no reason; wait in a loop that looks:
   /// `while (queue_.empty()) lock.wait(changed_);`
