@@ -16,7 +16,7 @@ includes_of() { # FOLDER: its #include lines as FILE:LINE:TEXT
 without() { grep -vE -- "$1" || true; }
 
 standard='include <[a-z0-9_]+>'
-system='include <(sys/[a-z_]+|arpa/inet|netinet/[a-z]+|netdb|poll|fcntl|unistd|signal|pthread|sched|time|errno)\.h>'
+system='include <((sys|arpa|netinet)/[a-z_]+|dirent|errno|fcntl|limits|netdb|poll|pthread|sched|signal|stdio|stdlib|string|time|unistd)\.h>'
 absl='include "absl/'
 
 complain "include/ may include itself, the standard library and absl/status" "$(
