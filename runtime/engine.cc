@@ -364,6 +364,11 @@ void Engine::on_deadline() {
                                    std::to_string(budget_.used()) + " bytes in flight; still busy: " + where));
 }
 
+absl::Status Engine::status() const {
+  const std::lock_guard lock(mutex_);
+  return status_;
+}
+
 void Engine::fail(absl::Status status) {
   {
     const std::lock_guard lock(mutex_);
@@ -530,8 +535,7 @@ absl::Status Engine::close() {
   close_connectors();  // no wake comes from here on
   executor_.stop();
   for (Lane* lane : lanes_) lane->discard();
-  const std::lock_guard lock(mutex_);
-  return status_;
+  return status();
 }
 
 void Engine::close_connectors() {

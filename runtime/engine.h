@@ -51,6 +51,8 @@ class Engine {
   void fail_internal(const std::string& what);
   void fail(absl::Status status);
   bool has_failed() const { return failed_.load(std::memory_order_acquire); }
+  /// The first failure so far.
+  absl::Status status() const;
   bool is_stopping() const { return stopping_.load(std::memory_order_acquire); }
   bool is_done() const { return lanes_left_.load(std::memory_order_acquire) == 0; }
 
