@@ -5,9 +5,6 @@
 #include <cstring>
 #include <span>
 #include <utility>
-#include <vector>
-
-#include "slipstream/detail/nearest.h"
 
 namespace slipstream::codecs {
 namespace {
@@ -46,12 +43,6 @@ bool is_json_number(std::string_view text) {
 
 bool is_json_scalar(std::string_view token) {
   return token == "true" || token == "false" || token == "null" || is_json_number(token);
-}
-
-std::string did_you_mean_enumerator(std::string_view name, const TypeInfo& type) {
-  std::vector<std::string> names;
-  for (std::size_t i = 0; i < type.count; ++i) names.emplace_back(type.enumerators[i].name);
-  return detail::did_you_mean(name, names);
 }
 
 /// Four hex digits at the front of `text`; -1 when there aren't.

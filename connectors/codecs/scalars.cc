@@ -4,9 +4,11 @@
 #include <charconv>
 #include <cmath>
 #include <limits>
+#include <vector>
 
 #include "connectors/codecs/time_text.h"
 #include "simdjson.h"
+#include "slipstream/detail/nearest.h"
 
 namespace slipstream::codecs {
 namespace {
@@ -249,6 +251,13 @@ std::string expected(const TypeInfo& type) {
       return expected(*type.elements->element);
   }
   return "";
+}
+
+std::string did_you_mean_enumerator(std::string_view name, const TypeInfo& type) {
+  if (type.kind != Kind::enumeration) return "";
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < type.count; ++i) names.emplace_back(type.enumerators[i].name);
+  return detail::did_you_mean(name, names);
 }
 
 std::string shortened(std::string_view text) {

@@ -41,6 +41,8 @@ inline bool put_unsigned(std::uint64_t value, std::size_t size, void* out) {
 
 /// "an integer from 0 to 255", "one of red, green", "an array", …
 std::string expected(const TypeInfo& type);
+/// "; did you mean 'green'?" when `type` is an enum with a name like that, else "".
+std::string did_you_mean_enumerator(std::string_view name, const TypeInfo& type);
 /// The text in quotes, cut to 40 bytes, control bytes and broken UTF-8 as \x1f.
 std::string in_quotes(std::string_view text);
 /// The same without the quotes.
