@@ -26,11 +26,11 @@ complain "include/ may include itself, the standard library and absl/status" "$(
 complain "operators/ may include include/, itself and Abseil" "$(
   includes_of operators | without "$standard" | without "$absl" | without 'include "(slipstream|operators)/')"
 
-complain "runtime/ may include include/, itself and Abseil; its *executor* files TBB, its *config* files toml++" "$(
+complain "runtime/ may include include/, itself and Abseil; its *executor* files TBB, *config* files toml++, hash.cc xxHash" "$(
   includes_of runtime | without '^runtime/cli/' | without "$standard" | without "$system" | without "$absl" |
     without 'include "(slipstream|runtime)/' |
     without '^runtime/[a-z_]*executor[a-z_]*\.(h|cc):[0-9]+:#include <(oneapi/)?tbb/' |
-    without '^runtime/[a-z_]*config[a-z_]*\.(h|cc):[0-9]+:#include <toml\+\+/')"
+    without '^runtime/[a-z_]*config[a-z_]*\.(h|cc):[0-9]+:#include <toml\+\+/' | without '^runtime/hash\.cc:[0-9]+:#include <xxhash\.h>')"
 
 for folder in connectors/*/; do
   folder=${folder%/}
