@@ -145,7 +145,7 @@ concept Character = std::same_as<T, char> || std::same_as<T, wchar_t> || std::sa
 template <class T>
 concept Sequence = Container<T> && requires(T t) { t.emplace_back(); };
 template <class T>
-inline constexpr bool kNever = false;
+inline constexpr bool kUndescribed = false;
 
 template <class T>
 constexpr TypeInfo number_info() {
@@ -207,7 +207,7 @@ constexpr TypeInfo make_type_info() {
     return {.kind = Kind::list, .elements = &kElementAccess<T, typename T::value_type>};
   } else {
     static_assert(
-        kNever<T>,
+        kUndescribed<T>,
         "text formats don't know this type: describe it with SLIPSTREAM_FIELDS, or use numbers, strings, "
         "optionals, vectors, maps, enums and chrono types");
   }
