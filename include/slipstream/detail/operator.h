@@ -3,9 +3,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <deque>
 #include <exception>
-#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -15,6 +13,7 @@
 
 #include "absl/status/status.h"
 #include "slipstream/detail/batch.h"
+#include "slipstream/detail/retry_queue.h"
 #include "slipstream/detail/state_codec.h"
 #include "slipstream/error_policy.h"
 
@@ -191,14 +190,14 @@ class TypedOperator : public Operator, public Receiver<In> {
   }
   void receive_message(int, BatchBase& batch) override { receive(static_cast<Batch<In>&>(batch)); }
 
-  EventTime hold() const override { return parked_.empty() ? kMaxTime : oldest_parked(); }
+  EventTime hold() const override { return waiting_.empty() ? kMaxTime : waiting_.oldest(); }
   void on_timer() override {
-    if (!parked_.empty()) retry_parked();
+    if (!waiting_.empty()) retry();
   }
-  void snapshot(SnapshotWriter& out) const override { snapshot_parked(out, kParkedEntry); }
+  void snapshot(SnapshotWriter& out) const override { snapshot_waiting(out); }
   absl::Status restore(std::uint32_t slot, std::string_view entry) override {
-    if (entry.empty() || entry.front() != kParkedEntry) return Operator::restore(slot, entry);
-    return restore_parked(entry.substr(1));
+    if (entry.empty() || entry.front() != kWaitingEntry) return Operator::restore(slot, entry);
+    return restore_waiting(entry.substr(1));
   }
   std::string state_schema() const override {
     if constexpr (Storable<In>) return "waiting(" + schema_of<In>() + ")";
@@ -206,7 +205,7 @@ class TypedOperator : public Operator, public Receiver<In> {
   }
 
  protected:
-  static constexpr char kParkedEntry = 'P';
+  static constexpr char kWaitingEntry = 'P';
   static constexpr char kStateEntry = 'S';
 
   /// Handles every record of the batch and counts it. Records a retry brings back come as batches of one.
@@ -224,7 +223,7 @@ class TypedOperator : public Operator, public Receiver<In> {
   /// behind i may leave the batch then, so body must not use columns of its own made before.
   template <class Body, class Undo>
   void guarded(Batch<In>& batch, std::size_t& i, Body&& body, Undo&& undo) {
-    if (!parked_.empty() && attempts_ == 0) divert_parked(batch, i);
+    if (!waiting_.empty() && !is_retry_) divert_waiting(batch, i);
     while (i < batch.size()) {
       try {
         for (; i < batch.size(); ++i) {
@@ -234,14 +233,16 @@ class TypedOperator : public Operator, public Receiver<In> {
         undo(i);
         failed(batch, i, describe_current_exception());
         ++i;
-        if (!parked_.empty()) divert_parked(batch, i);
+        if (!waiting_.empty()) divert_waiting(batch, i);
       }
     }
   }
   /// Applies the error policy to a record that failed.
   void failed(Batch<In>& batch, std::size_t i, const std::string& cause) {
     if (env_.errors.retries > 0 && attempts_ < env_.errors.retries) {
-      park(batch, i, attempts_ + 1);
+      const auto due = waiting_.put_failed(unit(batch, i), {batch_of_one(batch, i), attempts_ + 1}, env_.errors, lane().now());
+      note_waiting(batch.ids[i]);
+      lane().wake_at(due);
       return;
     }
     give_up(batch, i, cause);
@@ -269,48 +270,28 @@ class TypedOperator : public Operator, public Receiver<In> {
   }
 
  private:
-  struct Parked {
-    std::unique_ptr<Batch<In>> record;  ///< a batch of one
-    int attempts = 0;
-  };
-  struct Queue {
-    std::deque<Parked> records;
-    std::chrono::nanoseconds due{0};
-  };
-
-  void park(Batch<In>& batch, std::size_t i, int attempts) {
-    auto& queue = parked_[unit(batch, i)];
+  std::unique_ptr<Batch<In>> batch_of_one(const Batch<In>& batch, std::size_t i) {
     auto one = std::make_unique<Batch<In>>();
     one->values.push_back(batch.values[i]);
     one->append_columns(batch, i);
-    if (attempts > 0) queue.due = lane().now() + backoff(attempts);
-    // A record that failed again is the unit's oldest; others join at the end.
-    if (attempts > 1) {
-      queue.records.push_front({std::move(one), attempts});
-    } else {
-      queue.records.push_back({std::move(one), attempts});
-    }
-    ++parked_count_;
-    counters.held += 1;
-    if (counters.held.get() > counters.held_peak.get()) counters.held_peak.set(counters.held.get());
-    if (parked_count_ > env_.errors.max_held) {
-      lane().fail(*this, batch.ids[i],
-                  "more than " + std::to_string(env_.errors.max_held) +
-                      " records wait for a retry; raise ErrorPolicy::max_held or give up on records sooner");
-    }
-    lane().wake_at(queue.due);
+    return one;
   }
-  std::chrono::nanoseconds backoff(int attempt) const {
-    std::chrono::nanoseconds delay = env_.errors.backoff;
-    for (int i = 1; i < attempt && delay < std::chrono::minutes(1); ++i) delay *= 2;
-    return delay < std::chrono::minutes(1) ? delay : std::chrono::minutes(1);
+  void note_waiting(const RecordId& id) {
+    counters.held += 1;
+    counters.held_peak.set(std::max(counters.held_peak.get(), counters.held.get()));
+    if (waiting_.size() <= env_.errors.max_held) return;
+    lane().fail(*this, id,
+                "more than " + std::to_string(env_.errors.max_held) +
+                    " records wait for a retry; raise ErrorPolicy::max_held or give up on records sooner");
   }
   /// Takes records from `first` on whose unit waits out of the batch.
-  void divert_parked(Batch<In>& batch, std::size_t first) {
+  void divert_waiting(Batch<In>& batch, std::size_t first) {
     std::size_t kept = first;
     for (std::size_t i = first; i < batch.size(); ++i) {
-      if (parked_.contains(unit(batch, i))) {
-        park(batch, i, 0);
+      const std::uint64_t u = unit(batch, i);
+      if (waiting_.contains(u)) {
+        waiting_.put_behind(u, {batch_of_one(batch, i), 0});
+        note_waiting(batch.ids[i]);
         continue;
       }
       if (kept != i) batch.values[kept] = std::move(batch.values[i]);
@@ -318,49 +299,31 @@ class TypedOperator : public Operator, public Receiver<In> {
     }
     batch.truncate(kept);
   }
-  void retry_parked() {
+  void retry() {
     BusyScope busy(*this);
-    const auto now = lane().now();
-    for (auto it = parked_.begin(); it != parked_.end();) {
-      Queue& queue = it->second;
-      while (!queue.records.empty() && queue.due <= now) {
-        Parked parked = std::move(queue.records.front());
-        queue.records.pop_front();
-        --parked_count_;
-        counters.held -= 1;
-        attempts_ = parked.attempts;
-        process(*parked.record);
-        attempts_ = 0;
-      }
-      if (queue.records.empty()) {
-        it = parked_.erase(it);
-      } else {
-        lane().wake_at(queue.due);
-        ++it;
-      }
+    while (auto due = waiting_.take_due(lane().now())) {
+      counters.held -= 1;
+      attempts_ = due->second.attempts;
+      is_retry_ = true;
+      process(static_cast<Batch<In>&>(*due->second.record));
+      is_retry_ = false;
+      attempts_ = 0;
+      waiting_.release(due->first);
     }
+    if (!waiting_.empty()) lane().wake_at(waiting_.next_due());
   }
-  EventTime oldest_parked() const {
-    EventTime oldest = kMaxTime;
-    for (const auto& [u, queue] : parked_) {
-      for (const Parked& p : queue.records) oldest = std::min(oldest, p.record->time(0));
-    }
-    return oldest;
-  }
-  void snapshot_parked([[maybe_unused]] SnapshotWriter& out, [[maybe_unused]] char kind) const {
+  void snapshot_waiting([[maybe_unused]] SnapshotWriter& out) const {
     if constexpr (Storable<In>) {
-      for (const auto& [u, queue] : parked_) {
-        for (const Parked& p : queue.records) {
-          std::string entry(1, kind);
-          store_record(*p.record, 0, entry);
-          store(u, entry);
-          store(p.attempts, entry);
-          out.put(slot_of_unit(u), std::move(entry));
-        }
-      }
+      waiting_.for_each([&](std::uint64_t u, const WaitingRecord& waiting) {
+        std::string entry(1, kWaitingEntry);
+        store_record(static_cast<const Batch<In>&>(*waiting.record), 0, entry);
+        store(u, entry);
+        store(waiting.attempts, entry);
+        out.put(slot_of_unit(u), std::move(entry));
+      });
     }
   }
-  absl::Status restore_parked([[maybe_unused]] std::string_view entry) {
+  absl::Status restore_waiting([[maybe_unused]] std::string_view entry) {
     if constexpr (Storable<In>) {
       auto one = std::make_unique<Batch<In>>();
       std::uint64_t u = 0;
@@ -368,13 +331,10 @@ class TypedOperator : public Operator, public Receiver<In> {
       if (!load_record(entry, *one) || !load(entry, u) || !load(entry, attempts)) {
         return absl::DataLossError("a waiting record in the snapshot is damaged");
       }
-      Queue& queue = parked_[u];
-      queue.records.push_back({std::move(one), attempts});
-      queue.due = lane().now();
-      ++parked_count_;
+      waiting_.put_behind(u, {std::move(one), attempts});
       counters.in += 1;
       counters.held += 1;
-      lane().wake_at(queue.due);
+      lane().wake_at(lane().now());
     }
     return absl::OkStatus();
   }
@@ -430,9 +390,9 @@ class TypedOperator : public Operator, public Receiver<In> {
   }
 
  private:
-  std::map<std::uint64_t, Queue> parked_;
-  std::size_t parked_count_ = 0;
-  int attempts_ = 0;  ///< of the record being retried
+  RetryQueue waiting_;
+  bool is_retry_ = false;  ///< a record from waiting_ is being processed
+  int attempts_ = 0;       ///< failed so far, of that record
 };
 
 }  // namespace slipstream::detail

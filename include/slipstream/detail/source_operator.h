@@ -8,16 +8,10 @@
 #include <vector>
 
 #include "slipstream/detail/operator.h"
+#include "slipstream/detail/partition_clock.h"
 #include "slipstream/detail/typed_source.h"
 
 namespace slipstream::detail {
-
-/// What is known about event time in one source partition. Kept by the lane that reads it.
-struct PartitionClock {
-  EventTime largest = kMinTime;    ///< of the event times seen
-  EventTime watermark = kMinTime;  ///< largest - max_out_of_orderness
-  std::int64_t next_offset = 0;
-};
 
 struct ReadOutcome {
   ReadState state = ReadState::more;
@@ -76,6 +70,7 @@ class TypedSourceOperator final : public SourceOperator {
   }
 
  private:
+  /// Gives every record its event time; those without a usable one leave the batch.
   void stamp(PartitionClock& clock) {
     batch_.times.resize(batch_.size());
     std::size_t kept = 0;
@@ -85,23 +80,10 @@ class TypedSourceOperator final : public SourceOperator {
       if (!time) continue;
       if (kept != i) batch_.values[kept] = std::move(batch_.values[i]);
       batch_.move_columns_down(i, kept);
-      batch_.times[kept] = *time;
-      if (*time < clock.largest) {
-        note_disorder(clock, *time, kept);
-      } else {
-        clock.largest = *time;
-        clock.watermark = std::max(clock.watermark, bounded_watermark(*time, stamping_.max_out_of_orderness));
-      }
-      ++kept;
+      batch_.times[kept++] = *time;
     }
-    if (!batch_.stamps.empty()) batch_.stamps.resize(kept, kMinTime);
     batch_.truncate(kept);
-  }
-  void note_disorder(const PartitionClock& clock, EventTime time, std::size_t kept) {
-    counters.out_of_order += 1;
-    if (!is_late(time, clock.watermark)) return;
-    batch_.stamps.resize(batch_.size(), kMinTime);
-    batch_.stamps[kept] = clock.watermark;
+    counters.out_of_order += observe(clock, batch_.times, stamping_.max_out_of_orderness, batch_.stamps);
   }
   EventTime latest() const {
     if (stamping_.max_future == Duration::max()) return kMaxTime;
