@@ -189,9 +189,10 @@ absl::Status Engine::check_dead_letters() const {
 absl::Status Engine::open_source(Source& source) {
   SourceEnv env;
   Source* s = &source;
-  env.wake = [this, s] {
-    if (!s->stage) return;
-    for (auto& lane : s->stage->lanes) static_cast<SourceLane&>(*lane).on_wake();
+  env.wake = [s] {
+    Stage* stage = s->stage.load(std::memory_order_acquire);
+    if (!stage) return;
+    for (auto& lane : stage->lanes) static_cast<SourceLane&>(*lane).on_wake();
   };
   env.fail = [this, s](absl::Status status) { fail_connector(s->node->name, status); };
   env.log = [this](LogLevel level, std::string_view component, std::string_view message) {
@@ -199,9 +200,11 @@ absl::Status Engine::open_source(Source& source) {
   };
   env.memory_budget = config_.memory_budget / 4 / std::max<std::size_t>(1, sources_.size());
   env.now = [this] {
-    return EventTime(std::chrono::duration_cast<Duration>(executor_.now()));
+    return EventTime(std::chrono::duration_cast<Duration>(executor_.now() + executor_.to_utc()));
   };
-  env.wake_at = [this, wake = env.wake](EventTime when) { executor_.call_at(when.time_since_epoch(), wake); };
+  env.wake_at = [this, wake = env.wake](EventTime when) {
+    executor_.call_at(when.time_since_epoch() - executor_.to_utc(), wake);
+  };
   if (absl::Status status = source.node->source->open(env); !status.ok()) return annotate(status, source.node->name);
   source.is_open = true;
   source.partitions = std::vector<PartitionStatus>(static_cast<std::size_t>(source.node->source->partition_count()));
@@ -252,13 +255,14 @@ void Engine::make_stages() {
   if (letters_read) connect_dead_letters();
   lanes_left_ = lanes_.size();
   for (Lane* lane : lanes_) executor_.add(*lane);
+  has_lanes_ = true;
+  for (auto& source : sources_) source->stage = stage_of(source->node);
 }
 
 void Engine::make_lanes(Stage& stage) {
   auto source = std::find_if(sources_.begin(), sources_.end(), [&](const auto& s) { return s->node == stage.node; });
   for (std::uint32_t i = 0; i < stage.lanes.size(); ++i) {
     if (source != sources_.end()) {
-      (*source)->stage = &stage;
       stage.lanes[i] = std::make_unique<SourceLane>(*this, stage, i, (*source)->partitions);
     } else {
       stage.lanes[i] = std::make_unique<Lane>(*this, stage, i);
@@ -378,15 +382,18 @@ void Engine::fail(absl::Status status) {
   notify_all();
 }
 
-void Engine::fail(const detail::Operator& op, const RecordId& id, std::string_view cause) {
-  std::string where = id.offset < 0 && !find_source(id.source) ? std::string() : to_string(id);
-  if (const Source* source = find_source(id.source)) {
-    where = source->node->source->position(static_cast<int>(id.partition), id.offset);
-    if (id.n > 0) where += " output " + std::to_string(id.n);
-  }
-  std::string message = std::string(op.env().node) + ": ";
-  if (!where.empty()) message += where + ": ";
-  fail(absl::AbortedError(message + std::string(cause)));
+void Engine::fail(const detail::Operator& op, std::optional<RecordId> id, std::string_view cause) {
+  std::string message(op.env().node);
+  if (id) message += ": " + position_of(*id);
+  fail(absl::AbortedError(message + ": " + std::string(cause)));
+}
+
+std::string Engine::position_of(const RecordId& id) const {
+  const Source* source = find_source(id.source);
+  if (!source) return "a result of '" + node_name(id.source) + "'";
+  std::string where = source->node->source->position(static_cast<int>(id.partition), id.offset);
+  if (id.n > 0) where += " output " + std::to_string(id.n);
+  return where;
 }
 
 void Engine::fail_connector(const std::string& node, const absl::Status& cause) { fail(annotate(cause, node)); }
@@ -415,13 +422,13 @@ EventTime Engine::lowest_watermark() const {
 
 void Engine::on_source_progress() {
   for (const auto& source : sources_) {
-    for (auto& lane : source->stage->lanes) {
+    for (auto& lane : source->stage.load()->lanes) {
       if (static_cast<SourceLane&>(*lane).has_gated()) lane->notify();
     }
   }
 }
 
-std::string Engine::source_name(std::uint32_t node) const {
+std::string Engine::node_name(std::uint32_t node) const {
   for (const auto& n : graph_.nodes) {
     if (n->id == node) return n->name;
   }
@@ -490,8 +497,8 @@ void Engine::commit_tick() {
 bool Engine::try_commit() {
   if (commit_phase_.load() == CommitPhase::pausing) {
     const bool paused = std::all_of(sources_.begin(), sources_.end(), [](const auto& source) {
-      return std::all_of(source->stage->lanes.begin(), source->stage->lanes.end(),
-                         [](const auto& lane) { return lane->is_done() || lane->is_settled(); });
+      const auto& lanes = source->stage.load()->lanes;
+      return std::all_of(lanes.begin(), lanes.end(), [](const auto& lane) { return lane->is_done() || lane->is_settled(); });
     });
     if (!paused || budget_.used() != 0) return false;
     commit_phase_ = CommitPhase::settling;
@@ -507,6 +514,7 @@ bool Engine::try_commit() {
 }
 
 void Engine::notify_all() {
+  if (!has_lanes_.load()) return;
   for (Lane* lane : lanes_) lane->notify();
 }
 
@@ -609,7 +617,7 @@ Metrics Engine::metrics() const {
       pm.largest_time = EventTime(Duration(s.largest.load()));
       pm.state = s.state.load();
       const std::uint32_t gates = s.gates.load();
-      if (gates & Gates::kDependency) pm.gates.push_back(source_name(static_cast<std::uint32_t>(s.waits_for.load())));
+      if (gates & Gates::kDependency) pm.gates.push_back(node_name(static_cast<std::uint32_t>(s.waits_for.load())));
       if (gates & Gates::kMemory) pm.gates.push_back("memory");
       m.partitions.push_back(std::move(pm));
     }
@@ -656,7 +664,7 @@ detail::Snapshot Engine::snapshot() const {
   for (const auto& source : sources_) {
     auto& clocks = snapshot.sources[source->node->name];
     for (std::size_t p = 0; p < source->partitions.size(); ++p) {
-      const auto& lanes = source->stage->lanes;
+      const auto& lanes = source->stage.load()->lanes;
       clocks.push_back(static_cast<SourceLane&>(*lanes[p % lanes.size()]).clock(static_cast<int>(p)));
     }
   }
@@ -693,7 +701,7 @@ absl::Status Engine::restore(const detail::Snapshot& snapshot) {
     auto it = snapshot.sources.find(source->node->name);
     if (it == snapshot.sources.end()) continue;
     for (std::size_t p = 0; p < std::min(it->second.size(), source->partitions.size()); ++p) {
-      const auto& lanes = source->stage->lanes;
+      const auto& lanes = source->stage.load()->lanes;
       static_cast<SourceLane&>(*lanes[p % lanes.size()]).restore_clock(static_cast<int>(p), it->second[p]);
     }
   }

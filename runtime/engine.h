@@ -46,7 +46,7 @@ class Engine {
 
   /// Sources stop reading; what is in flight is processed. From any thread.
   void request_stop();
-  void fail(const detail::Operator& op, const RecordId& id, std::string_view cause);
+  void fail(const detail::Operator& op, std::optional<RecordId> id, std::string_view cause);
   void fail_connector(const std::string& node, const absl::Status& cause);
   void fail_internal(const std::string& what);
   void fail(absl::Status status);
@@ -69,7 +69,7 @@ class Engine {
   bool is_state_over_budget() const { return state_over_budget_.load(std::memory_order_relaxed); }
   CommitPhase commit_phase() const { return commit_phase_.load(); }
   void on_source_progress();
-  std::string source_name(std::uint32_t node) const;
+  std::string node_name(std::uint32_t node) const;
   void log_quiet(const detail::Node& node, int partition, std::chrono::nanoseconds quiet_for);
 
   Metrics metrics() const;
@@ -82,7 +82,7 @@ class Engine {
  private:
   struct Source {
     detail::Node* node = nullptr;
-    Stage* stage = nullptr;
+    std::atomic<Stage*> stage{nullptr};  ///< set when its lanes may be woken
     std::vector<PartitionStatus> partitions;
     bool is_open = false;
   };
@@ -116,6 +116,7 @@ class Engine {
   void schedule_state_check();
   std::size_t state_bytes() const;
   void on_deadline();
+  std::string position_of(const RecordId& id) const;
   void log(LogLevel level, std::string_view component, const std::string& message) const;
 
   detail::Graph& graph_;
@@ -129,6 +130,7 @@ class Engine {
   std::vector<Lane*> lanes_;
   detail::Node* dead_letters_ = nullptr;
 
+  std::atomic<bool> has_lanes_{false};  ///< lanes_ is complete
   std::atomic<std::size_t> lanes_left_{0};
   std::atomic<bool> failed_{false};
   std::atomic<bool> stopping_{false};

@@ -20,6 +20,8 @@ class Executor {
   virtual void yield(Lane& lane) = 0;
   /// Monotonic.
   virtual std::chrono::nanoseconds now() const = 0;
+  /// What to add to now() for UTC; constant, so a change of the wall clock is not followed.
+  virtual std::chrono::nanoseconds to_utc() const = 0;
   /// Calls f at or after `when`, from a thread that runs no lane meanwhile or is the only one there is.
   virtual void call_at(std::chrono::nanoseconds when, std::function<void()> f) = 0;
   /// Ends wait(); from any thread.

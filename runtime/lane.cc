@@ -72,6 +72,8 @@ Control& OutChannel::free_control() {
 Lane::Lane(Engine& engine, Stage& stage, std::uint32_t index)
     : engine_(engine), stage_(stage), index_(index), ports_(std::max<std::size_t>(1, stage.node->inputs.size()), kMinTime) {
   max_batch = engine.config().batch_max_records;
+  auto own = engine.config().nodes.find(stage.node->name);
+  if (own != engine.config().nodes.end() && own->second.batch_max_records) max_batch = *own->second.batch_max_records;
 }
 
 Lane::~Lane() {
@@ -89,6 +91,7 @@ detail::Operator& Lane::add_operator(const detail::Node& node) {
   env.lanes = static_cast<std::uint32_t>(stage_.lanes.size());
   env.shards = static_cast<std::uint32_t>(engine_.config().shards);
   env.errors = node.errors;
+  env.max_future = engine_.config().max_future;
   operators_.push_back(node.make(env));
   nodes_.push_back(&node);
   return *operators_.back();
@@ -174,7 +177,7 @@ void Lane::dead_letter(const detail::Operator& op, DeadLetter letter) {
     return;
   }
   letter.node = op.env().node;
-  letter.source = engine_.source_name(letter.id.source);
+  letter.source = engine_.node_name(letter.id.source);
   detail::Batch<DeadLetter> one;
   one.append_columns(letter.time, letter.id);
   one.values.push_back(std::move(letter));
@@ -214,9 +217,7 @@ void Lane::run() noexcept {
   try {
     more = run_slice();
   } catch (...) {
-    const detail::Operator& op = busy_ ? *busy_ : head();
-    engine_.fail(op, {op.env().node_id, 0, -1, 0}, detail::describe_current_exception());
-    busy_ = nullptr;
+    engine_.fail(head(), std::nullopt, detail::describe_current_exception());
     more = true;  // once more, to discard
   }
   was_idle_ = !more;

@@ -29,7 +29,7 @@ SourceLane::SourceLane(Engine& engine, Stage& stage, std::uint32_t index, std::v
     Partition partition;
     partition.number = static_cast<int>(p);
     partition.status = &statuses[p];
-    partition.target = std::min(kFirstTarget, engine.config().batch_max_records);
+    partition.target = std::min(kFirstTarget, max_batch);
     partitions_.push_back(partition);
   }
 }
@@ -179,9 +179,8 @@ bool SourceLane::read(Partition& partition) {
 }
 
 void SourceLane::after_read(Partition& partition, const detail::ReadOutcome& outcome, std::size_t limit) {
-  const auto max = engine_.config().batch_max_records;
   partition.state = outcome.state;
-  if (outcome.records >= limit) partition.target = std::min(max, 2 * partition.target);
+  if (outcome.records >= limit) partition.target = std::min(max_batch, 2 * partition.target);
   if (outcome.records > 0) {
     partition.last_read = now();
     partition.is_idle = false;
@@ -190,7 +189,7 @@ void SourceLane::after_read(Partition& partition, const detail::ReadOutcome& out
   }
   if (outcome.state == ReadState::caught_up) watch_quiet(partition);
   if (outcome.state == ReadState::caught_up || outcome.state == ReadState::waiting) {
-    partition.target = std::min(kFirstTarget, max);
+    partition.target = std::min(kFirstTarget, max_batch);
   }
   PartitionStatus& status = *partition.status;
   status.records.store(status.records.load(std::memory_order_relaxed) + outcome.records, std::memory_order_relaxed);

@@ -20,7 +20,7 @@ namespace slipstream::runtime {
 class SteppedExecutor final : public Executor {
  public:
   /// First come, first served; real time.
-  SteppedExecutor() = default;
+  SteppedExecutor() : to_utc_(std::chrono::system_clock::now().time_since_epoch() - now()) {}
   /// Seeded and virtual; time starts at zero.
   explicit SteppedExecutor(std::uint64_t seed) : random_(seed) {}
 
@@ -28,6 +28,7 @@ class SteppedExecutor final : public Executor {
   void schedule(Lane& lane) override;
   void yield(Lane& lane) override { schedule(lane); }
   std::chrono::nanoseconds now() const override;
+  std::chrono::nanoseconds to_utc() const override { return to_utc_; }
   void call_at(std::chrono::nanoseconds when, std::function<void()> f) override;
   void finish() override;
   /// Steps until finish(); virtual time moves by itself, real time is waited for.
@@ -50,6 +51,7 @@ class SteppedExecutor final : public Executor {
   std::multimap<std::chrono::nanoseconds, std::function<void()>> due_;
   std::optional<std::mt19937_64> random_;
   std::chrono::nanoseconds virtual_now_{0};
+  std::chrono::nanoseconds to_utc_{0};
   std::atomic<bool> finished_{false};
   bool stopped_ = false;
 };

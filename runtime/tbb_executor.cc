@@ -147,6 +147,7 @@ class TbbExecutor final : public Executor {
     });
   }
   std::chrono::nanoseconds now() const override { return Timers::now(); }
+  std::chrono::nanoseconds to_utc() const override { return to_utc_; }
   void call_at(std::chrono::nanoseconds when, std::function<void()> f) override { timers_.add(when, std::move(f)); }
   void finish() override {
     if (!finished_.exchange(true)) graph_->release_wait();
@@ -172,6 +173,7 @@ class TbbExecutor final : public Executor {
   std::map<Lane*, std::unique_ptr<OwnThread>> own_;
   std::atomic<bool> finished_{false};
   std::atomic<bool> stopped_{false};
+  const std::chrono::nanoseconds to_utc_ = std::chrono::system_clock::now().time_since_epoch() - Timers::now();
   Timers timers_;
 };
 

@@ -348,7 +348,7 @@ class SourceStream : public Stream<T> {
       this->graph_->mistakes.push_back(node().name + ": max_out_of_orderness is negative");
     }
     stamping_->max_out_of_orderness = options.max_out_of_orderness;
-    stamping_->max_future = options.max_future.value_or(Duration::max());
+    stamping_->max_future = options.max_future;
     node().has_event_time = true;
     node().when_quiet = options.when_quiet;
     return *this;

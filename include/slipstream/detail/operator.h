@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -88,6 +89,7 @@ struct OperatorEnv {
   std::uint32_t lanes = 1;
   std::uint32_t shards = 128;
   ErrorPolicy errors;
+  std::optional<Duration> max_future;  ///< for sources that don't say
 };
 
 /// One node's work in one lane. Operators are chained: what one emits the next receives at once, in the same

@@ -38,7 +38,7 @@ class TypedSourceOperator final : public SourceOperator {
   struct Stamping {
     Selector select;
     Duration max_out_of_orderness{0};
-    Duration max_future = Duration::max();
+    std::optional<Duration> max_future;
   };
 
   TypedSourceOperator(const OperatorEnv& env, TypedSource<T>& source, const Stamping& stamping)
@@ -86,9 +86,10 @@ class TypedSourceOperator final : public SourceOperator {
     counters.out_of_order += observe(clock, batch_.times, stamping_.max_out_of_orderness, batch_.stamps);
   }
   EventTime latest() const {
-    if (stamping_.max_future == Duration::max()) return kMaxTime;
+    const std::optional<Duration> limit = stamping_.max_future ? stamping_.max_future : env_.max_future;
+    if (!limit) return kMaxTime;
     const auto now = std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now());
-    return saturating_plus(now, stamping_.max_future);
+    return saturating_plus(now, *limit);
   }
   std::optional<EventTime> event_time(std::size_t i, EventTime latest_allowed) {
     try {
