@@ -254,4 +254,62 @@ inline void check_source(const SourceCase& c) {
   detail::check_early_close(c);
 }
 
+/// A source of one partition that gets more while it is open.
+struct GrowingCase {
+  std::function<std::shared_ptr<RawSource>(bool bounded)>
+      make;  ///< `bounded` ends at what is there when it opens
+  std::function<void(const std::vector<std::string>&)> append;
+};
+
+namespace detail {
+
+inline std::vector<std::string> values_of(const Collector& got) {
+  std::vector<std::string> values;
+  for (const OwnedRecord& r : got.records) values.push_back(r.value.value_or("-"));
+  return values;
+}
+
+/// Reads until the source says it has read everything.
+inline absl::Status catch_up(RawSource& source, SourceHost& host, Collector& out) {
+  for (;;) {
+    const std::uint64_t seen = host.wakes();
+    const auto state = source.read(0, {100, std::size_t{1} << 20}, out);
+    if (!state.ok()) return state.status();
+    if (*state == ReadState::caught_up) return absl::OkStatus();
+    if (*state == ReadState::finished) return absl::InternalError("finished");
+    if (*state == ReadState::waiting && !host.wait_for_wake(seen))
+      return absl::DeadlineExceededError("no wake in 20 s");
+  }
+}
+
+}  // namespace detail
+
+/// Caught up means that everything is read; a wake tells of more; a bounded source leaves what comes later.
+inline void check_growing_source(const GrowingCase& c) {
+  SourceHost host;
+  const auto source = c.make(false);
+  ASSERT_EQ(source->open(host.env()), absl::OkStatus());
+  Collector got;
+  std::vector<std::string> expected;
+  for (int round = 0; round < 5; ++round) {
+    ASSERT_EQ(detail::catch_up(*source, host, got), absl::OkStatus());
+    EXPECT_EQ(detail::values_of(got), expected);
+    const std::uint64_t seen = host.wakes();
+    const std::vector<std::string> more = {"round " + std::to_string(round), "and another"};
+    c.append(more);
+    ASSERT_TRUE(host.wait_for_wake(seen)) << "round " << round;
+    expected.insert(expected.end(), more.begin(), more.end());
+  }
+
+  SourceHost bounded_host;
+  const auto bounded = c.make(true);
+  ASSERT_EQ(bounded->open(bounded_host.env()), absl::OkStatus());
+  c.append({"too late"});
+  Collector until_end;
+  EXPECT_EQ(drain(*bounded, bounded_host, 0, {100, std::size_t{1} << 20}, until_end), absl::OkStatus());
+  EXPECT_EQ(detail::values_of(until_end), expected);
+  EXPECT_EQ(bounded->close(), absl::OkStatus());
+  EXPECT_EQ(source->close(), absl::OkStatus());
+}
+
 }  // namespace slipstream::conformance
