@@ -1,0 +1,259 @@
+#include "connectors/kafka/client.h"
+
+#include <algorithm>
+#include <future>
+
+#include "connectors/kafka/errors.h"
+
+namespace slipstream::kafka {
+namespace {
+
+constexpr const char* kNoCause = "no answer";
+constexpr Milliseconds kSayWithin{1500};
+constexpr Milliseconds kPing{500};
+constexpr Milliseconds kPingEvery{1000};
+constexpr Milliseconds kPollFor{1000};
+constexpr Milliseconds kDestroyWithin{10'000};
+
+Milliseconds since(Clock::time_point start) {
+  return std::chrono::duration_cast<Milliseconds>(Clock::now() - start);
+}
+
+std::string seconds(Milliseconds time) {
+  const auto tenths = time.count() / 100;
+  const std::string whole = std::to_string(tenths / 10);
+  return (tenths % 10 == 0 ? whole : whole + "." + std::to_string(tenths % 10)) + " s";
+}
+
+LogLevel level_of(int syslog) {
+  if (syslog <= 2) return LogLevel::error;
+  if (syslog <= 4) return LogLevel::warning;
+  return syslog <= 6 ? LogLevel::info : LogLevel::debug;
+}
+
+/// "… failed: Connection refused (after 0ms in state CONNECT, 3 identical error(s) suppressed)" without the
+/// end.
+std::string without_history(std::string reason) {
+  const auto history = reason.rfind(" (after ");
+  if (history != reason.npos) reason.resize(history);
+  return reason;
+}
+
+}  // namespace
+
+Client::Client(Role role, Secrets secrets, Options options)
+    : role_(role), secrets_(std::move(secrets)), options_(std::move(options)) {
+  link_->client = this;
+}
+
+absl::StatusOr<std::unique_ptr<Client>> Client::start(Role role, ClientConf conf, Options options) {
+  std::unique_ptr<Client> client(new Client(role, conf.secrets, std::move(options)));
+  for (const std::string& warning : conf.warnings) client->log(LogLevel::warning, warning);
+  if (absl::Status status = client->create(std::move(conf)); !status.ok()) return status;
+  return client;
+}
+
+absl::Status Client::create(ClientConf conf) {
+  rd_kafka_conf_set_opaque(conf.conf.get(), link_.get());
+  rd_kafka_conf_set_error_cb(conf.conf.get(), &Client::on_error);
+  rd_kafka_conf_set_log_cb(conf.conf.get(), &Client::on_log);
+  if (role_ == Role::producer) rd_kafka_conf_set_dr_msg_cb(conf.conf.get(), &Client::on_delivery);
+  char why[512] = {};
+  rk_ = rd_kafka_new(role_ == Role::producer ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER, conf.conf.get(), why,
+                     sizeof why);
+  if (rk_ == nullptr) return absl::InvalidArgumentError(options_.what + ": " + secrets_.redacted(why));
+  conf.conf.release();  // NOLINT: the client owns it now
+  main_queue_.reset(rd_kafka_queue_get_main(rk_));
+  thread_ = std::thread([this] { poll_loop(); });
+  return absl::OkStatus();
+}
+
+Client::~Client() { close(); }
+
+void Client::stop_polling() {
+  if (!thread_.joinable()) return;
+  stopping_ = true;
+  wake();
+  thread_.join();
+}
+
+void Client::close() {
+  if (rk_ == nullptr) return;
+  stop_polling();
+  main_queue_.reset();
+  // Known bugs of librdkafka 2.0.2 let this hang; then a leaked client is better than a process that can't
+  // end.
+  std::promise<void> done;
+  std::future<void> destroyed = done.get_future();
+  std::thread destroyer([rk = rk_, link = link_, done = std::move(done)]() mutable {
+    rd_kafka_destroy(rk);
+    done.set_value();
+  });
+  rk_ = nullptr;
+  if (destroyed.wait_for(kDestroyWithin) == std::future_status::ready) {
+    destroyer.join();
+    return;
+  }
+  log(LogLevel::error, options_.what + ": the client library did not stop within " + seconds(kDestroyWithin) +
+                           " and is left behind");
+  const std::lock_guard lock(link_->mutex);
+  link_->client = nullptr;
+  destroyer.detach();
+}
+
+void Client::on_error(rd_kafka_t* rk, int code, const char* reason, void* link) {
+  Client* client = static_cast<Link*>(link)->client;
+  auto error = static_cast<rd_kafka_resp_err_t>(code);
+  if (error != RD_KAFKA_RESP_ERR__FATAL) return client->note_error(error, reason);
+  char why[512] = {};
+  error = rd_kafka_fatal_error(rk, why, sizeof why);
+  client->fail(absl::AbortedError(client->options_.what + ": the client can't go on: " + describe(error) +
+                                  ": " + client->secrets_.redacted(why)));
+}
+
+void Client::on_log(const rd_kafka_t* rk, int level, const char* facility, const char* message) {
+  auto* link = static_cast<Link*>(rd_kafka_opaque(rk));
+  const std::lock_guard lock(link->mutex);
+  if (link->client == nullptr) return;
+  // Connection trouble also comes to on_error, which says it once and with its end.
+  const std::string_view about(facility);
+  const bool told_elsewhere = about == "FAIL" || about == "ERROR";
+  link->client->log(told_elsewhere ? LogLevel::debug : level_of(level),
+                    link->client->options_.what + ": " + message);
+}
+
+void Client::on_delivery(rd_kafka_t*, const rd_kafka_message_t* message, void* link) {
+  const auto& handler = static_cast<Link*>(link)->client->options_.on_delivery;
+  if (handler) handler(*message);
+}
+
+void Client::note_error(rd_kafka_resp_err_t error, std::string reason) {
+  reason = secrets_.redacted(without_history(std::move(reason)));
+  if (!is_unreachable(error) && !is_authentication(error)) {
+    return log(LogLevel::warning, options_.what + ": " + reason);
+  }
+  log(LogLevel::debug, options_.what + ": " + reason);
+  {
+    const std::lock_guard lock(mutex_);
+    // "1/1 brokers are down" says less than what took them down.
+    const bool says_more = error != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || cause_.text.empty();
+    if (says_more) cause_ = {error, std::move(reason)};
+  }
+  suspected_ = true;
+}
+
+void Client::log(LogLevel level, const std::string& message) const {
+  if (options_.log) options_.log(level, "kafka", secrets_.redacted(message));
+}
+
+void Client::fail(absl::Status status) {
+  if (!failed_.exchange(true) && options_.fail) options_.fail(std::move(status));
+}
+
+void Client::post(std::function<void()> task) {
+  {
+    const std::lock_guard lock(mutex_);
+    tasks_.push_back(std::move(task));
+  }
+  wake();
+}
+
+void Client::check_soon() {
+  check_soon_ = true;
+  wake();
+}
+
+void Client::wake() { rd_kafka_queue_yield(main_queue_.get()); }
+
+void Client::poll_loop() {
+  next_check_ = Clock::now() + options_.first_check;
+  while (!stopping_) {
+    rd_kafka_poll(rk_, static_cast<int>((down_since_ || suspected_ ? kPing : kPollFor).count()));
+    if (options_.after_poll) options_.after_poll();
+    run_tasks();
+    if (!connected_ || stopping_) continue;
+    watch_connection();
+    run_check();
+  }
+}
+
+void Client::run_tasks() {
+  std::vector<std::function<void()>> tasks;
+  {
+    const std::lock_guard lock(mutex_);
+    tasks.swap(tasks_);
+  }
+  for (const auto& task : tasks) task();
+}
+
+void Client::run_check() {
+  const bool due = check_soon_.exchange(false) || Clock::now() >= next_check_;
+  if (options_.check && due && !down_since_) next_check_ = Clock::now() + options_.check();
+}
+
+void Client::watch_connection() {
+  if (!suspected_.exchange(false) && !down_since_) return;
+  if (Clock::now() < next_ping_) {
+    suspected_ = true;
+    return;
+  }
+  next_ping_ = Clock::now() + kPingEvery;
+  if (ping(kPing)) {
+    if (!down_since_) return;
+    log(LogLevel::info,
+        options_.what + ": " + options_.brokers + " answers again after " + seconds(since(*down_since_)));
+    down_since_.reset();
+    return;
+  }
+  if (!down_since_) {
+    down_since_ = Clock::now();
+    log(LogLevel::warning, options_.what + ": lost " + options_.brokers + ": " + cause() + "; trying for " +
+                               seconds(options_.outage_timeout));
+  }
+  if (since(*down_since_) >= options_.outage_timeout) fail(unreachable(options_.outage_timeout));
+}
+
+bool Client::ping(Milliseconds timeout) {
+  const rd_kafka_metadata_t* answer = nullptr;
+  const rd_kafka_resp_err_t error =
+      rd_kafka_metadata(rk_, 0, nullptr, &answer, static_cast<int>(timeout.count()));
+  const Metadata owner(answer);
+  return error == RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+std::string Client::cause() const {
+  const std::lock_guard lock(mutex_);
+  return cause_.text.empty() ? kNoCause : cause_.text;
+}
+
+bool Client::refused() const {
+  const std::lock_guard lock(mutex_);
+  return is_authentication(cause_.error);
+}
+
+absl::Status Client::unreachable(Milliseconds tried) const {
+  if (refused()) {
+    return absl::UnauthenticatedError(options_.what + ": " + options_.brokers + " refused us: " + cause() +
+                                      "; check security.protocol and the sasl.* and ssl.* settings");
+  }
+  return absl::UnavailableError(options_.what + ": no broker answers at " + options_.brokers + ": " +
+                                cause() + "; gave up after " + seconds(tried) +
+                                "; is it running, and is the address right?");
+}
+
+absl::Status Client::connect() {
+  const Clock::time_point start = Clock::now();
+  bool said = false;
+  while (!ping(kPing)) {
+    if (refused() || since(start) >= options_.connect_timeout) return unreachable(options_.connect_timeout);
+    if (said || (cause() == kNoCause && since(start) < kSayWithin)) continue;
+    said = true;
+    log(LogLevel::warning, options_.what + ": no broker answers at " + options_.brokers + ": " + cause() +
+                               "; trying for " + seconds(options_.connect_timeout));
+  }
+  suspected_ = false;
+  connected_ = true;
+  return absl::OkStatus();
+}
+
+}  // namespace slipstream::kafka

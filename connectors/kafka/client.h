@@ -1,0 +1,121 @@
+#pragma once
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "connectors/kafka/handles.h"
+#include "connectors/kafka/settings.h"
+
+namespace slipstream::kafka {
+
+using Milliseconds = std::chrono::milliseconds;
+using Clock = std::chrono::steady_clock;
+
+/// One librdkafka client with the thread that polls it. The thread serves librdkafka's callbacks, runs what
+/// is posted to it, and watches over the connection: it says when no broker answers, says when one does
+/// again, and fails when none did for the outage timeout.
+class Client {
+ public:
+  struct Options {
+    std::string what;  ///< for messages: "kafka topic orders"
+    std::string brokers;
+    LogHook log;                             ///< may be null
+    std::function<void(absl::Status)> fail;  ///< may be null; called at most once, from the poll thread
+    Milliseconds connect_timeout{30'000};
+    Milliseconds outage_timeout{600'000};
+    std::function<void(const rd_kafka_message_t&)> on_delivery;  ///< producers; from the poll thread
+    std::function<void()> after_poll;                            ///< from the poll thread after each poll
+    /// From the poll thread, while a broker answers; returns when to come again.
+    std::function<Milliseconds()> check;
+    Milliseconds first_check{0};
+  };
+
+  /// Starts the client and its thread; connects in the background.
+  static absl::StatusOr<std::unique_ptr<Client>> start(Role role, ClientConf conf, Options options);
+  ~Client();
+
+  rd_kafka_t* get() const { return rk_; }
+  const std::string& brokers() const { return options_.brokers; }
+
+  /// Waits until a broker answers, at most the connect timeout. Says after 2 s at the latest what is in the
+  /// way.
+  absl::Status connect();
+  /// Runs `task` on the poll thread soon.
+  void post(std::function<void()> task);
+  /// Makes the poll thread check at once.
+  void check_soon();
+  void log(LogLevel level, const std::string& message) const;
+  /// Reports an error that ends the run; only the first is passed on.
+  void fail(absl::Status status);
+  /// Ends the poll thread: nothing posted runs after this. Idempotent.
+  void stop_polling();
+  /// Stops the thread and the client. Every librdkafka object made from it must be gone. Idempotent.
+  void close();
+
+ private:
+  struct Cause {
+    rd_kafka_resp_err_t error = RD_KAFKA_RESP_ERR_NO_ERROR;
+    std::string text;
+  };
+
+  Client(Role role, Secrets secrets, Options options);
+  absl::Status create(ClientConf conf);
+
+  /// What librdkafka's callbacks are given. Outlives the Client when librdkafka does.
+  struct Link {
+    std::mutex mutex;  // guards `client` for on_log, which comes from librdkafka's threads
+    Client* client = nullptr;
+  };
+
+  static void on_error(rd_kafka_t* rk, int error, const char* reason, void* link);
+  static void on_log(const rd_kafka_t* rk, int level, const char* facility, const char* message);
+  static void on_delivery(rd_kafka_t* rk, const rd_kafka_message_t* message, void* link);
+
+  void note_error(rd_kafka_resp_err_t error, std::string reason);
+  void wake();
+  void poll_loop();
+  void run_tasks();
+  void run_check();
+  void watch_connection();
+  /// Whether some broker answers.
+  bool ping(Milliseconds timeout);
+  std::string cause() const;
+  bool refused() const;
+  absl::Status unreachable(Milliseconds tried) const;
+
+  const Role role_;
+  const Secrets secrets_;
+  const Options options_;
+  const std::shared_ptr<Link> link_ = std::make_shared<Link>();
+  rd_kafka_t* rk_ = nullptr;
+  Queue main_queue_;
+
+  std::atomic<bool> stopping_{false};
+  std::atomic<bool> connected_{false};
+  std::atomic<bool> suspected_{false};  // an error came: ping
+  std::atomic<bool> check_soon_{false};
+  std::atomic<bool> failed_{false};
+
+  mutable std::mutex mutex_;  // guards the next two
+  Cause cause_;
+  std::vector<std::function<void()>> tasks_;
+
+  // Of the poll thread alone.
+  std::optional<Clock::time_point> down_since_;
+  Clock::time_point next_ping_{};
+  Clock::time_point next_check_{};
+
+  std::thread thread_;
+};
+
+}  // namespace slipstream::kafka

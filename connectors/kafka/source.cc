@@ -1,0 +1,492 @@
+#include <algorithm>
+#include <atomic>
+#include <limits>
+#include <memory>
+#include <mutex>
+#include <utility>
+
+#include "connectors/kafka/client.h"
+#include "connectors/kafka/errors.h"
+#include "connectors/kafka/topics.h"
+
+namespace slipstream::kafka {
+namespace {
+
+constexpr Milliseconds kRequest{30'000};
+constexpr std::int64_t kNoTarget = std::numeric_limits<std::int64_t>::max();
+/// What librdkafka needs for a waiting record besides its bytes.
+constexpr std::size_t kRecordOverhead = 320;
+constexpr std::size_t kDefaultBudget = 64u << 20;
+
+/// What one partition knows. Guarded by the contract of read(): one thread at a time; except for the atomics.
+struct Partition {
+  int number = 0;
+  std::function<void()> wake;
+  Queue queue;
+  std::mutex stopping;        // guards `fetching`
+  bool fetching = false;      // librdkafka knows the queue
+  std::int64_t position = 0;  // the next offset to hand over
+  std::int64_t target = kNoTarget;
+  bool at_end = false;  // everything up to position is read, and that was the end
+  bool finished = false;
+  std::atomic<bool> waiting{false};  // read() found nothing: wake when something comes
+};
+
+/// From librdkafka's threads, with the queue locked: only look and wake.
+void on_queue_filled(rd_kafka_t*, void* opaque) {
+  auto* partition = static_cast<Partition*>(opaque);
+  if (partition->waiting.exchange(false)) partition->wake();
+}
+
+EventTime from_millis(std::int64_t millis) {
+  constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max() / 1000;
+  return EventTime(Duration(std::clamp(millis, -kMost, kMost) * 1000));
+}
+
+HeadersPtr headers_of(const rd_kafka_message_t& message) {
+  rd_kafka_headers_t* list = nullptr;
+  if (rd_kafka_message_headers(&message, &list) != RD_KAFKA_RESP_ERR_NO_ERROR) return nullptr;
+  auto headers = std::make_shared<Headers>();
+  const char* name = nullptr;
+  const void* value = nullptr;
+  std::size_t size = 0;
+  for (std::size_t i = 0;
+       rd_kafka_header_get_all(list, i, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR; ++i) {
+    headers->push_back({name, std::string(static_cast<const char*>(value), value == nullptr ? 0 : size)});
+  }
+  return headers;
+}
+
+std::optional<std::string_view> bytes_of(const void* data, std::size_t size) {
+  if (data == nullptr) return std::nullopt;
+  return std::string_view(static_cast<const char*>(data), size);
+}
+
+RawRecord record_of(const rd_kafka_message_t& message) {
+  RawRecord record;
+  record.key = bytes_of(message.key, message.key_len);
+  record.value = bytes_of(message.payload, message.len);
+  record.offset = message.offset;
+  rd_kafka_timestamp_type_t type;
+  const std::int64_t millis = rd_kafka_message_timestamp(&message, &type);
+  if (type != RD_KAFKA_TIMESTAMP_NOT_AVAILABLE) record.timestamp = from_millis(millis);
+  record.headers = headers_of(message);
+  return record;
+}
+
+class KafkaSource final : public RawSource {
+ public:
+  KafkaSource(std::string topic, SourceOptions options)
+      : topic_(std::move(topic)), options_(std::move(options)) {}
+  ~KafkaSource() override { shut_down(); }
+
+  std::string name() const override { return "kafka topic " + topic_; }
+  std::string position(int partition, std::int64_t offset) const override {
+    return "topic " + topic_ + " partition " + std::to_string(partition) + " offset " +
+           std::to_string(offset);
+  }
+  absl::Status open(const SourceEnv& env) override;
+  int partition_count() const override { return count_; }
+  absl::StatusOr<ReadState> read(int partition, const ReadLimits& limits, RawCollector& out) override;
+  absl::Status commit(std::span<const PartitionOffset> offsets) override;
+  absl::Status close() override;
+
+ private:
+  /// One read(): what librdkafka's callback needs.
+  struct Pass {
+    KafkaSource& source;
+    Partition& partition;
+    const ReadLimits& limits;
+    RawCollector& out;
+    std::size_t records = 0;
+    std::size_t bytes = 0;
+    bool full = false;
+    absl::Status status = absl::OkStatus();
+  };
+  static void on_message(rd_kafka_message_t* message, void* pass);
+  void take(const rd_kafka_message_t& message, Pass& pass);
+  absl::Status take_error(const rd_kafka_message_t& message, Partition& partition);
+  absl::Status lost_offset(const Partition& partition) const;
+
+  absl::StatusOr<std::unique_ptr<Client>> start_client(const SourceEnv& env, int partitions,
+                                                       std::function<Milliseconds()> check);
+  absl::StatusOr<int> look_up(const SourceEnv& env);
+  absl::Status open_at_offsets(const SourceEnv& env, int count);
+  absl::StatusOr<std::vector<std::int64_t>> start_offsets(const std::vector<Watermarks>& marks);
+  absl::StatusOr<std::vector<std::int64_t>> offsets_since(EventTime time,
+                                                          const std::vector<Watermarks>& marks);
+  absl::Status resume_committed(std::vector<std::int64_t>& offsets, const std::vector<Watermarks>& marks);
+  absl::Status check_range(int partition, std::int64_t offset, const Watermarks& marks,
+                           const std::string& whose) const;
+  absl::Status start_fetching(const SourceEnv& env, const std::vector<std::int64_t>& offsets,
+                              const std::vector<Watermarks>& marks);
+  Milliseconds check_topic();
+  void stop_fetching(Partition& partition);
+  void shut_down();
+  std::string about(int partition) const {
+    return "kafka topic '" + topic_ + "' partition " + std::to_string(partition);
+  }
+
+  const std::string topic_;
+  const SourceOptions options_;
+  std::unique_ptr<Client> client_;
+  TopicHandle handle_;
+  std::vector<std::unique_ptr<Partition>> partitions_;
+  int count_ = 0;
+  Milliseconds check_interval_{10'000};
+  // Of the poll thread.
+  int known_partitions_ = 0;
+  int missing_ = 0;  // checks in a row that did not find the topic
+};
+
+absl::StatusOr<std::unique_ptr<Client>> KafkaSource::start_client(const SourceEnv& env, int partitions,
+                                                                  std::function<Milliseconds()> check) {
+  // Half of a partition's share for bytes, half for what every record costs besides them: so it holds for
+  // records of any size. librdkafka's own default of 100,000 records stalls fast readers.
+  const std::size_t budget = env.memory_budget == 0 ? kDefaultBudget : env.memory_budget;
+  const std::size_t share = budget / static_cast<std::size_t>(partitions);
+  const auto number = [](std::size_t wanted, std::size_t least, std::size_t most) {
+    return std::to_string(std::clamp(wanted, least, most));
+  };
+  const Settings defaults = {
+      {"queued.max.messages.kbytes", number(share / 2 / 1024, 64, 2'000'000)},
+      {"queued.min.messages", number(share / 2 / kRecordOverhead, 100, 1'000'000)},
+      {"fetch.message.max.bytes", number(share / 4, 64 << 10, 1 << 20)},
+      {"fetch.max.bytes", number(budget / 4, 1 << 20, 50 << 20)},
+      {"fetch.wait.max.ms", "100"},
+      {"fetch.error.backoff.ms", "100"},
+      {"check.crcs", "true"},
+      {"socket.keepalive.enable", "true"},
+      {"topic.metadata.refresh.interval.ms", "10000"},
+      {"reconnect.backoff.max.ms", "2000"},
+      {"client.id", "slipstream"},
+  };
+  Settings owned = {{"enable.auto.commit", "false"},
+                    {"enable.auto.offset.store", "false"},
+                    {"enable.partition.eof", "true"},
+                    {"auto.offset.reset", "error"}};
+  if (!options_.group.empty()) owned["group.id"] = options_.group;
+  auto conf = client_conf(Role::consumer, options_.brokers, options_.settings, defaults, owned);
+  if (!conf.ok()) return conf.status();
+  const std::string refresh = setting(conf->conf.get(), "topic.metadata.refresh.interval.ms");
+  check_interval_ = Milliseconds(std::max(100, std::atoi(refresh.c_str())));
+  Client::Options client;
+  client.what = name();
+  client.brokers = options_.brokers;
+  client.log = env.log;
+  client.fail = env.fail;
+  client.connect_timeout = options_.connect_timeout;
+  client.outage_timeout = options_.outage_timeout;
+  client.check = std::move(check);
+  client.first_check = check_interval_;
+  return Client::start(Role::consumer, *std::move(conf), std::move(client));
+}
+
+/// How many partitions there are, asked with a client of its own: the limits of the real one depend on it.
+absl::StatusOr<int> KafkaSource::look_up(const SourceEnv& env) {
+  auto client = start_client(env, 1, {});
+  if (!client.ok()) return client.status();
+  if (absl::Status status = (*client)->connect(); !status.ok()) return status;
+  return await_topic(**client, topic_,
+                     {.wait = options_.wait_for_topic,
+                      .patience = kRequest,
+                      .create = false,
+                      .way_out = "create it, or set wait_for_topic"});
+}
+
+absl::Status KafkaSource::open(const SourceEnv& env) {
+  const auto count = look_up(env);
+  if (!count.ok()) return count.status();
+  auto client = start_client(env, *count, [this] { return check_topic(); });
+  if (!client.ok()) return client.status();
+  count_ = known_partitions_ = *count;
+  client_ = *std::move(client);
+  absl::Status status = open_at_offsets(env, *count);
+  if (!status.ok()) shut_down();
+  return status;
+}
+
+absl::Status KafkaSource::open_at_offsets(const SourceEnv& env, int count) {
+  if (absl::Status status = client_->connect(); !status.ok()) return status;
+  const auto marks = watermarks(*client_, topic_, count, Deadline(kRequest));
+  if (!marks.ok()) return marks.status();
+  auto offsets = start_offsets(*marks);
+  if (!offsets.ok()) return offsets.status();
+  if (!options_.group.empty()) {
+    if (absl::Status status = resume_committed(*offsets, *marks); !status.ok()) return status;
+  }
+  return start_fetching(env, *offsets, *marks);
+}
+
+absl::StatusOr<std::vector<std::int64_t>> KafkaSource::start_offsets(const std::vector<Watermarks>& marks) {
+  const Start& start = options_.start;
+  if (start.at == Start::At::time) return offsets_since(start.time, marks);
+  std::vector<std::int64_t> offsets;
+  for (const Watermarks& mark : marks) offsets.push_back(start.at == Start::At::end ? mark.high : mark.low);
+  if (start.at != Start::At::offset) return offsets;
+  for (const auto& [partition, offset] : start.by_partition) {
+    if (partition >= 0 && partition < static_cast<int>(offsets.size())) continue;
+    return absl::InvalidArgumentError("kafka topic '" + topic_ + "' has no partition " +
+                                      std::to_string(partition) + " to start at offset " +
+                                      std::to_string(offset) + "; it has " + std::to_string(offsets.size()));
+  }
+  for (std::size_t p = 0; p < offsets.size(); ++p) {
+    const auto named = start.by_partition.find(static_cast<int>(p));
+    if (start.everywhere) offsets[p] = *start.everywhere;
+    if (named != start.by_partition.end()) offsets[p] = named->second;
+    if (absl::Status status = check_range(static_cast<int>(p), offsets[p], marks[p], "start"); !status.ok())
+      return status;
+  }
+  return offsets;
+}
+
+absl::Status KafkaSource::check_range(int partition, std::int64_t offset, const Watermarks& marks,
+                                      const std::string& whose) const {
+  if (offset >= marks.low && offset <= marks.high) return absl::OkStatus();
+  return absl::OutOfRangeError(about(partition) + ": the " + whose + " offset " + std::to_string(offset) +
+                               " is outside of what the broker has, " + std::to_string(marks.low) + " to " +
+                               std::to_string(marks.high));
+}
+
+absl::StatusOr<std::vector<std::int64_t>> KafkaSource::offsets_since(EventTime time,
+                                                                     const std::vector<Watermarks>& marks) {
+  const int count = static_cast<int>(marks.size());
+  if (is_embedded(*client_, Deadline(kRequest))) {
+    return absl::UnimplementedError(
+        "kafka topic '" + topic_ + "': the embedded broker at " + options_.brokers +
+        " can't find offsets by time; start at the beginning, the end or an offset");
+  }
+  const auto micros = std::max<std::int64_t>(0, time.time_since_epoch().count());
+  auto offsets =
+      list_offsets(*client_, topic_, count, micros / 1000 + (micros % 1000 != 0), Deadline(kRequest));
+  if (!offsets.ok()) return offsets;
+  for (std::size_t p = 0; p < marks.size(); ++p) {
+    if ((*offsets)[p] < 0) (*offsets)[p] = marks[p].high;
+  }
+  return offsets;
+}
+
+absl::Status KafkaSource::resume_committed(std::vector<std::int64_t>& offsets,
+                                           const std::vector<Watermarks>& marks) {
+  const PartitionList list(rd_kafka_topic_partition_list_new(static_cast<int>(offsets.size())));
+  for (std::size_t p = 0; p < offsets.size(); ++p) {
+    rd_kafka_topic_partition_list_add(list.get(), topic_.c_str(), static_cast<int>(p));
+  }
+  const std::string context =
+      "kafka group '" + options_.group + "': asking for its offsets in topic '" + topic_ + "'";
+  const rd_kafka_resp_err_t failed =
+      rd_kafka_committed(client_->get(), list.get(), static_cast<int>(kRequest.count()));
+  if (failed) return error(failed, context);
+  for (std::size_t p = 0; p < offsets.size(); ++p) {
+    const rd_kafka_topic_partition_t& answer = list->elems[p];
+    if (answer.err) return error(answer.err, context);
+    if (answer.offset < 0) continue;
+    const std::string whose = "committed (group '" + options_.group + "')";
+    if (absl::Status status = check_range(static_cast<int>(p), answer.offset, marks[p], whose); !status.ok())
+      return status;
+    offsets[p] = answer.offset;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status KafkaSource::start_fetching(const SourceEnv& env, const std::vector<std::int64_t>& offsets,
+                                         const std::vector<Watermarks>& marks) {
+  if (!options_.group.empty()) {
+    // The group's errors come to the thread that polls, as all others do.
+    const Queue group_queue(rd_kafka_queue_get_consumer(client_->get()));
+    const Queue main_queue(rd_kafka_queue_get_main(client_->get()));
+    rd_kafka_queue_forward(group_queue.get(), main_queue.get());
+  }
+  handle_.reset(rd_kafka_topic_new(client_->get(), topic_.c_str(), nullptr));
+  if (handle_ == nullptr) return error(rd_kafka_last_error(), "kafka topic '" + topic_ + "'");
+  for (std::size_t p = 0; p < offsets.size(); ++p) {
+    auto partition = std::make_unique<Partition>();
+    partition->number = static_cast<int>(p);
+    partition->wake = env.wake;
+    partition->position = offsets[p];
+    if (options_.until_end) partition->target = marks[p].high;
+    partition->finished = partition->position >= partition->target;
+    partition->queue.reset(rd_kafka_queue_new(client_->get()));
+    partitions_.push_back(std::move(partition));
+  }
+  for (const auto& partition : partitions_) {
+    if (partition->finished) continue;
+    rd_kafka_queue_cb_event_enable(partition->queue.get(), &on_queue_filled, partition.get());
+    const int started = rd_kafka_consume_start_queue(handle_.get(), partition->number, partition->position,
+                                                     partition->queue.get());
+    if (started != 0) return error(rd_kafka_last_error(), about(partition->number) + ": starting to read");
+    partition->fetching = true;
+  }
+  return absl::OkStatus();
+}
+
+void KafkaSource::on_message(rd_kafka_message_t* message, void* opaque) {
+  Pass& pass = *static_cast<Pass*>(opaque);
+  pass.source.take(*message, pass);
+  if (pass.full || pass.partition.finished || !pass.status.ok()) rd_kafka_yield(pass.source.client_->get());
+}
+
+void KafkaSource::take(const rd_kafka_message_t& message, Pass& pass) {
+  Partition& partition = pass.partition;
+  if (message.err) {
+    pass.status = take_error(message, partition);
+    return;
+  }
+  if (message.offset >= partition.target) {
+    partition.finished = true;
+    return;
+  }
+  partition.at_end = false;
+  partition.position = message.offset + 1;
+  partition.finished = partition.position >= partition.target;
+  const RawRecord record = record_of(message);
+  pass.out.add({&record, 1});
+  pass.records += 1;
+  pass.bytes += message.len + message.key_len;
+  pass.full = pass.records >= pass.limits.max_records || pass.bytes >= pass.limits.max_bytes;
+}
+
+absl::Status KafkaSource::take_error(const rd_kafka_message_t& message, Partition& partition) {
+  const std::string reason = message.payload == nullptr
+                                 ? describe(message.err)
+                                 : std::string(static_cast<const char*>(message.payload), message.len);
+  switch (message.err) {
+    case RD_KAFKA_RESP_ERR__PARTITION_EOF:
+      // Transaction markers and compacted records leave gaps: the end may be beyond the last record.
+      partition.position = std::max(partition.position, message.offset);
+      partition.at_end = true;
+      partition.finished = partition.position >= partition.target;
+      return absl::OkStatus();
+    case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
+    case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
+      return lost_offset(partition);
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
+      // One broker's word, which may be out of date: the poll thread asks again and ends the run if it is
+      // true.
+      client_->check_soon();
+      return absl::OkStatus();
+    default:
+      break;
+  }
+  if (is_passing(message.err)) {
+    client_->log(LogLevel::warning, about(partition.number) + ": " + reason + "; trying again");
+    return absl::OkStatus();
+  }
+  return {code_of(message.err),
+          about(partition.number) + " at offset " + std::to_string(partition.position) + ": " + reason};
+}
+
+absl::Status KafkaSource::lost_offset(const Partition& partition) const {
+  std::int64_t low = -1;
+  std::int64_t high = -1;
+  rd_kafka_get_watermark_offsets(client_->get(), topic_.c_str(), partition.number, &low, &high);
+  const std::string has =
+      low < 0 || high < 0 ? "" : ", which has " + std::to_string(low) + " to " + std::to_string(high);
+  return absl::OutOfRangeError(
+      about(partition.number) + ": offset " + std::to_string(partition.position) +
+      " is no longer on the broker" + has +
+      "; its retention took it or the topic was created anew; say with 'start' where to go on");
+}
+
+absl::StatusOr<ReadState> KafkaSource::read(int number, const ReadLimits& limits, RawCollector& out) {
+  Partition& partition = *partitions_[static_cast<std::size_t>(number)];
+  if (partition.finished) return ReadState::finished;
+  partition.waiting = false;
+  Pass pass{*this, partition, limits, out};
+  rd_kafka_consume_callback_queue(partition.queue.get(), 0, &KafkaSource::on_message, &pass);
+  if (!pass.status.ok()) return pass.status;
+  if (partition.finished) {
+    client_->post([this, &partition] { stop_fetching(partition); });
+    return ReadState::finished;
+  }
+  if (pass.full) return ReadState::more;
+  // What comes between this and the look at the queue is seen by the one or the other.
+  partition.waiting = true;
+  if (rd_kafka_queue_length(partition.queue.get()) > 0) {
+    partition.waiting = false;
+    return ReadState::more;
+  }
+  return partition.at_end ? ReadState::caught_up : ReadState::waiting;
+}
+
+absl::Status KafkaSource::commit(std::span<const PartitionOffset> offsets) {
+  if (options_.group.empty() || offsets.empty()) return absl::OkStatus();
+  const PartitionList list(rd_kafka_topic_partition_list_new(static_cast<int>(offsets.size())));
+  for (const PartitionOffset& done : offsets) {
+    rd_kafka_topic_partition_list_add(list.get(), topic_.c_str(), done.partition)->offset = done.next_offset;
+  }
+  const std::string context =
+      "kafka group '" + options_.group + "': committing offsets of topic '" + topic_ + "'";
+  const Queue answers(rd_kafka_queue_new(client_->get()));
+  rd_kafka_resp_err_t failed =
+      rd_kafka_commit_queue(client_->get(), list.get(), answers.get(), nullptr, nullptr);
+  if (failed) return error(failed, context);
+  const Event answer(rd_kafka_queue_poll(answers.get(), static_cast<int>(kRequest.count())));
+  if (answer == nullptr) return absl::DeadlineExceededError(context + ": no answer within 30 s");
+  if (rd_kafka_event_error(answer.get())) return error(rd_kafka_event_error(answer.get()), context);
+  const rd_kafka_topic_partition_list_t* results = rd_kafka_event_topic_partition_list(answer.get());
+  for (int i = 0; results != nullptr && i < results->cnt; ++i) {
+    const rd_kafka_topic_partition_t& result = results->elems[i];
+    if (result.err) return error(result.err, context + " partition " + std::to_string(result.partition));
+  }
+  return absl::OkStatus();
+}
+
+Milliseconds KafkaSource::check_topic() {
+  constexpr Milliseconds kAgain{500};
+  const auto count = slipstream::kafka::partition_count(*client_, topic_, Deadline(Milliseconds(2'000)));
+  if (absl::IsNotFound(count.status())) {
+    // A broker that has just started may not know its topics yet.
+    if (++missing_ < 3) return kAgain;
+    client_->fail(absl::NotFoundError("kafka topic '" + topic_ + "' was deleted on " + options_.brokers +
+                                      " while it was read"));
+    return check_interval_;
+  }
+  missing_ = 0;
+  if (!count.ok()) return check_interval_;
+  if (*count < known_partitions_) {
+    client_->fail(absl::AbortedError("kafka topic '" + topic_ + "' had " + std::to_string(known_partitions_) +
+                                     " partitions and has " + std::to_string(*count) +
+                                     ": it was deleted and created anew while it was read"));
+  } else if (*count > known_partitions_) {
+    client_->log(LogLevel::warning, "kafka topic '" + topic_ + "' grew from " +
+                                        std::to_string(known_partitions_) + " to " + std::to_string(*count) +
+                                        " partitions; the new ones are not read: restart to read them");
+  }
+  known_partitions_ = *count;
+  return check_interval_;
+}
+
+void KafkaSource::stop_fetching(Partition& partition) {
+  const std::lock_guard lock(partition.stopping);
+  if (!std::exchange(partition.fetching, false)) return;
+  rd_kafka_queue_cb_event_enable(partition.queue.get(), nullptr, nullptr);
+  if (rd_kafka_consume_stop(handle_.get(), partition.number) != 0) {
+    client_->log(LogLevel::warning,
+                 about(partition.number) + ": stopping: " + describe(rd_kafka_last_error()));
+  }
+}
+
+void KafkaSource::shut_down() {
+  if (client_ == nullptr) return;
+  for (const auto& partition : partitions_) stop_fetching(*partition);
+  client_->stop_polling();
+  partitions_.clear();
+  handle_.reset();
+  client_.reset();
+}
+
+absl::Status KafkaSource::close() {
+  shut_down();
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::shared_ptr<RawSource> raw_source(std::string topic, SourceOptions options) {
+  return std::make_shared<KafkaSource>(std::move(topic), std::move(options));
+}
+
+}  // namespace slipstream::kafka

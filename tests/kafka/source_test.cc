@@ -1,0 +1,301 @@
+#include "kafka_testing.h"
+
+namespace slipstream::test {
+namespace {
+
+using kafka::SourceOptions;
+using kafka::Start;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+SourceOptions bounded() {
+  return {.brokers = shared_broker().bootstrap(), .until_end = true, .settings = kFast};
+}
+SourceOptions bounded(Start start) {
+  SourceOptions options = bounded();
+  options.start = std::move(start);
+  return options;
+}
+
+/// What opening says when it must not work.
+absl::Status open_error(const std::string& topic, SourceOptions options) {
+  SourceDriver driver(kafka::raw_source(topic, std::move(options)));
+  absl::Status status = driver.open();
+  EXPECT_FALSE(status.ok());
+  return status;
+}
+
+TEST(KafkaSource, DeliversKeysHeadersTimestampsAndTombstones) {
+  const std::string topic = new_topic(1);
+  auto producer = kafka::Producer::connect({.brokers = shared_broker().bootstrap()});
+  ASSERT_EQ(producer.status(), absl::OkStatus());
+  const Headers headers = {{"trace", "abc"}, {"empty", ""}, {"trace", std::string("\0\1", 2)}};
+  const EventTime time{std::chrono::milliseconds(1'600'000'000'123)};
+  ASSERT_EQ(producer->produce(topic, {.key = "a", .value = "one", .timestamp = time, .headers = &headers}),
+            absl::OkStatus());
+  ASSERT_EQ(producer->produce(topic, {.key = "b"}), absl::OkStatus());
+  ASSERT_EQ(producer->produce(topic, {.value = "no key"}), absl::OkStatus());
+  ASSERT_EQ(producer->produce(topic, {.key = "", .value = ""}), absl::OkStatus());
+  ASSERT_EQ(producer->flush(), absl::OkStatus());
+
+  const auto seen = read_topic(shared_broker().bootstrap(), topic, 0);
+  ASSERT_EQ(seen.size(), 4u);
+  EXPECT_EQ(seen[0].key, "a");
+  EXPECT_EQ(seen[0].value, "one");
+  EXPECT_EQ(seen[0].timestamp, time);
+  EXPECT_EQ(seen[0].headers, headers);
+  EXPECT_EQ(seen[1].key, "b");
+  EXPECT_FALSE(seen[1].has_value);
+  EXPECT_TRUE(seen[1].headers.empty());
+  EXPECT_FALSE(seen[2].has_key);
+  EXPECT_EQ(seen[2].value, "no key");
+  EXPECT_TRUE(seen[3].has_key);
+  EXPECT_TRUE(seen[3].has_value);
+  EXPECT_EQ(seen[3].key, "");
+}
+
+TEST(KafkaSource, AHeldPartitionLosesNothing) {
+  const std::string topic = new_topic(3);
+  for (int p = 0; p < 3; ++p) produce_values(shared_broker().bootstrap(), topic, p, numbered("v", 0, 3000));
+  SourceDriver driver(kafka::raw_source(topic, bounded()));
+  ASSERT_EQ(driver.open(), absl::OkStatus());
+  for (int cycle = 0; cycle < 100; ++cycle) {
+    const int held = cycle % 3;
+    driver.source().hold(held, true);
+    for (int p = 0; p < 3; ++p) {
+      if (p != held) {
+        ASSERT_EQ(driver.read(p, {.max_records = 10, .max_bytes = 1 << 20}).status(), absl::OkStatus());
+      }
+    }
+    driver.source().hold(held, false);
+  }
+  for (int p = 0; p < 3; ++p) {
+    ASSERT_EQ(driver.read_until(p, ReadState::finished), absl::OkStatus());
+    EXPECT_EQ(driver.values(p), numbered("v", 0, 3000));
+  }
+}
+
+TEST(KafkaSource, StartsWhereItIsTold) {
+  const std::string topic = new_topic(2);
+  for (int p = 0; p < 2; ++p) produce_values(shared_broker().bootstrap(), topic, p, numbered("v", 0, 10));
+  struct Case {
+    Start start;
+    std::vector<std::string> first, second;
+  };
+  const std::vector<std::string> all = numbered("v", 0, 10);
+  for (const Case& c : {Case{Start::beginning(), all, all},
+                        Case{Start::offset(7), numbered("v", 7, 10), numbered("v", 7, 10)},
+                        Case{Start::offset(10), {}, {}}, Case{Start::offsets({{1, 9}}), all, {"v9"}}}) {
+    SourceDriver driver(kafka::raw_source(topic, bounded(c.start)));
+    ASSERT_EQ(driver.open(), absl::OkStatus());
+    for (int p = 0; p < 2; ++p) ASSERT_EQ(driver.read_until(p, ReadState::finished), absl::OkStatus());
+    EXPECT_EQ(driver.values(0), c.first);
+    EXPECT_EQ(driver.values(1), c.second);
+  }
+}
+
+TEST(KafkaSource, StartingAtTheEndSeesOnlyWhatComes) {
+  const std::string topic = new_topic(1);
+  produce_values(shared_broker().bootstrap(), topic, 0, numbered("old", 0, 10));
+  SourceDriver driver(kafka::raw_source(
+      topic, {.brokers = shared_broker().bootstrap(), .start = Start::end(), .settings = kFast}));
+  ASSERT_EQ(driver.open(), absl::OkStatus());
+  ASSERT_EQ(driver.read_until(0, ReadState::caught_up), absl::OkStatus());
+  produce_values(shared_broker().bootstrap(), topic, 0, {"new"});
+  ASSERT_EQ(driver.read_count(0, 1), absl::OkStatus());
+  EXPECT_EQ(driver.values(0), std::vector<std::string>{"new"});
+}
+
+TEST(KafkaSource, AStartOutsideOfTheLogIsRefused) {
+  const std::string topic = new_topic(2);
+  produce_values(shared_broker().bootstrap(), topic, 1, numbered("v", 0, 10));
+  const absl::Status beyond = open_error(topic, bounded(Start::offsets({{1, 11}})));
+  EXPECT_TRUE(absl::IsOutOfRange(beyond));
+  EXPECT_EQ(beyond.message(),
+            "kafka topic '" + topic +
+                "' partition 1: the start offset 11 is outside of what the broker has, 0 to 10");
+  const absl::Status nowhere = open_error(topic, bounded(Start::offsets({{2, 0}})));
+  EXPECT_TRUE(absl::IsInvalidArgument(nowhere));
+  EXPECT_EQ(nowhere.message(),
+            "kafka topic '" + topic + "' has no partition 2 to start at offset 0; it has 2");
+}
+
+TEST(KafkaSource, StartingByTimeIsRefusedByTheEmbeddedBroker) {
+  const std::string topic = new_topic(1);
+  produce_values(shared_broker().bootstrap(), topic, 0, {"v"});
+  EXPECT_EQ(open_error(topic, bounded(Start::since(EventTime(1s)))),
+            absl::UnimplementedError(
+                "kafka topic '" + topic + "': the embedded broker at " + shared_broker().bootstrap() +
+                " can't find offsets by time; start at the beginning, the end or an offset"));
+}
+
+TEST(KafkaSource, AMissingTopicNamesTheNearest) {
+  kafka::EmbeddedBroker broker = start_broker({{"orders", 1}, {"order-items", 1}, {"weather", 1}});
+  SourceOptions options{.brokers = broker.bootstrap()};
+  const absl::Status status = open_error("ordrs", options);
+  EXPECT_TRUE(absl::IsNotFound(status));
+  EXPECT_EQ(status.message(), "kafka topic 'ordrs' does not exist on " + broker.bootstrap() +
+                                  "; nearest: 'orders'; create it, or set wait_for_topic");
+  EXPECT_EQ(open_error("zzzzzzzz", options).message(), "kafka topic 'zzzzzzzz' does not exist on " +
+                                                           broker.bootstrap() +
+                                                           "; create it, or set wait_for_topic");
+  EXPECT_THAT(std::string(open_error("no spaces allowed", options).message()),
+              HasSubstr("'no spaces allowed'"));
+
+  auto admin = kafka::Admin::connect({.brokers = broker.bootstrap()});
+  ASSERT_EQ(admin.status(), absl::OkStatus());
+  EXPECT_THAT(*admin->list_topics(), testing::ElementsAre("order-items", "orders", "weather"))
+      << "asking created a topic";
+}
+
+TEST(KafkaSource, ABrokerWithoutTopicsSaysSo) {
+  kafka::EmbeddedBroker broker = start_broker({});
+  EXPECT_EQ(open_error("orders", {.brokers = broker.bootstrap()}).message(),
+            "kafka topic 'orders' does not exist on " + broker.bootstrap() +
+                "; it has no topics; create it, or set wait_for_topic");
+}
+
+TEST(KafkaSource, WaitsForATopicWhenTold) {
+  kafka::EmbeddedBroker broker = start_broker({});
+  SourceDriver driver(kafka::raw_source(
+      "later", {.brokers = broker.bootstrap(), .until_end = true, .wait_for_topic = 60s, .settings = kFast}));
+  std::thread opening([&] { EXPECT_EQ(driver.open(), absl::OkStatus()); });
+  EXPECT_TRUE(driver.wait_log("info kafka: kafka topic 'later' does not exist on " + broker.bootstrap() +
+                              " yet; waiting"));
+  EXPECT_EQ(broker.create_topic({"later", 3}), absl::OkStatus());
+  opening.join();
+  EXPECT_EQ(driver.source().partition_count(), 3);
+}
+
+TEST(KafkaSource, AnUnreachableBrokerIsSaidWithin2sAndGivenUpInTheEnd) {
+  SourceDriver driver(kafka::raw_source("orders", {.brokers = kNobody, .connect_timeout = 3s}));
+  const auto start = std::chrono::steady_clock::now();
+  absl::Status status;
+  std::thread opening([&] { status = driver.open(); });
+  EXPECT_TRUE(driver.wait_log("warning kafka: kafka topic orders: no broker answers at 127.0.0.1:1: "));
+  EXPECT_LT(std::chrono::steady_clock::now() - start, 2s);
+  opening.join();
+  EXPECT_GE(std::chrono::steady_clock::now() - start, 3s);
+  EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+  EXPECT_EQ(status.message(),
+            "kafka topic orders: no broker answers at 127.0.0.1:1: 127.0.0.1:1/bootstrap: Connect to "
+            "ipv4#127.0.0.1:1 "
+            "failed: Connection refused; gave up after 3 s; is it running, and is the address right?");
+}
+
+TEST(KafkaSource, ANameThatResolvesToNothingIsSaid) {
+  SourceOptions options{.brokers = "no-such-host.invalid:9092", .connect_timeout = 1s};
+  const absl::Status status = open_error("orders", options);
+  EXPECT_TRUE(absl::IsUnavailable(status));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("Failed to resolve 'no-such-host.invalid:9092'"));
+}
+
+TEST(KafkaSource, ABadSettingIsRefusedAtOnce) {
+  SourceOptions options{.brokers = kNobody, .settings = {{"fetch.wait.max", "1"}}};
+  EXPECT_THAT(std::string(open_error("orders", options).message()),
+              StartsWith("kafka setting 'fetch.wait.max'"));
+}
+
+TEST(KafkaSource, ABrokerThatGoesAndComesBackLosesNothing) {
+  kafka::EmbeddedBroker broker = start_broker({{"topic", 1}});
+  produce_values(broker.bootstrap(), "topic", 0, numbered("v", 0, 100));
+  SourceDriver driver(kafka::raw_source("topic", {.brokers = broker.bootstrap(), .settings = kFast}));
+  ASSERT_EQ(driver.open(), absl::OkStatus());
+  ASSERT_EQ(driver.read_until(0, ReadState::caught_up), absl::OkStatus());
+  ASSERT_EQ(broker.set_reachable(false), absl::OkStatus());
+  EXPECT_TRUE(driver.wait_log("warning kafka: kafka topic topic: lost " + broker.bootstrap() + ": "));
+  ASSERT_EQ(broker.set_reachable(true), absl::OkStatus());
+  EXPECT_TRUE(
+      driver.wait_log("info kafka: kafka topic topic: " + broker.bootstrap() + " answers again after "));
+  produce_values(broker.bootstrap(), "topic", 0, numbered("v", 100, 200));
+  ASSERT_EQ(driver.read_count(0, 200), absl::OkStatus());
+  EXPECT_EQ(driver.values(0), numbered("v", 0, 200));
+  EXPECT_TRUE(driver.failures().empty());
+}
+
+TEST(KafkaSource, ABrokerThatStaysAwayEndsTheRun) {
+  kafka::EmbeddedBroker broker = start_broker({{"topic", 1}});
+  SourceDriver driver(
+      kafka::raw_source("topic", {.brokers = broker.bootstrap(), .outage_timeout = 1s, .settings = kFast}));
+  ASSERT_EQ(driver.open(), absl::OkStatus());
+  ASSERT_EQ(broker.set_reachable(false), absl::OkStatus());
+  ASSERT_TRUE(driver.wait_failure());
+  const auto failures = driver.failures();
+  ASSERT_EQ(failures.size(), 1u);
+  EXPECT_TRUE(absl::IsUnavailable(failures[0]));
+  EXPECT_THAT(std::string(failures[0].message()),
+              StartsWith("kafka topic topic: no broker answers at " + broker.bootstrap() + ": "));
+  EXPECT_THAT(std::string(failures[0].message()), HasSubstr("; gave up after 1 s; "));
+}
+
+TEST(KafkaSource, CommitsAndResumesForItsGroup) {
+  const std::string topic = new_topic(2);
+  for (int p = 0; p < 2; ++p) produce_values(shared_broker().bootstrap(), topic, p, numbered("v", 0, 10));
+  SourceOptions options = bounded();
+  options.group = "group-of-" + topic;
+  {
+    SourceDriver driver(kafka::raw_source(topic, options));
+    ASSERT_EQ(driver.open(), absl::OkStatus());
+    const PartitionOffset done[] = {{.partition = 0, .next_offset = 4}};
+    ASSERT_EQ(driver.source().commit(done), absl::OkStatus());
+  }
+  SourceDriver driver(kafka::raw_source(topic, options));
+  ASSERT_EQ(driver.open(), absl::OkStatus());
+  for (int p = 0; p < 2; ++p) ASSERT_EQ(driver.read_until(p, ReadState::finished), absl::OkStatus());
+  EXPECT_EQ(driver.values(0), numbered("v", 4, 10));
+  EXPECT_EQ(driver.values(1), numbered("v", 0, 10));
+}
+
+TEST(KafkaSource, ACommittedOffsetOutsideOfTheLogIsRefused) {
+  const std::string topic = new_topic(1);
+  SourceOptions options = bounded();
+  options.group = "group-of-" + topic;
+  {
+    SourceDriver driver(kafka::raw_source(topic, options));
+    ASSERT_EQ(driver.open(), absl::OkStatus());
+    const PartitionOffset done[] = {{.partition = 0, .next_offset = 99}};
+    ASSERT_EQ(driver.source().commit(done), absl::OkStatus());
+  }
+  EXPECT_EQ(open_error(topic, options).message(),
+            "kafka topic '" + topic + "' partition 0: the committed (group '" + options.group +
+                "') offset 99 is outside of what the broker has, 0 to 0");
+}
+
+TEST(KafkaSource, WithoutAGroupNothingIsCommitted) {
+  const std::string topic = new_topic(1);
+  produce_values(shared_broker().bootstrap(), topic, 0, numbered("v", 0, 3));
+  for (int run = 0; run < 2; ++run) {
+    SourceDriver driver(kafka::raw_source(topic, bounded()));
+    ASSERT_EQ(driver.open(), absl::OkStatus());
+    ASSERT_EQ(driver.read_until(0, ReadState::finished), absl::OkStatus());
+    EXPECT_EQ(driver.values(0), numbered("v", 0, 3));
+    const PartitionOffset done[] = {{.partition = 0, .next_offset = 3}};
+    EXPECT_EQ(driver.source().commit(done), absl::OkStatus());
+  }
+}
+
+TEST(KafkaSource, AnOffsetTheBrokerLostIsAnErrorNotAGap) {
+  const std::string topic = new_topic(1);
+  const std::string& brokers = shared_broker().bootstrap();
+  const std::string big(100'000, 'x');
+  produce_values(brokers, topic, 0, std::vector<std::string>(40, big));
+  // A source that can hold only a few of them, and a broker that drops the oldest beyond 5 MiB.
+  SourceDriver driver(kafka::raw_source(topic, {.brokers = brokers, .settings = kFast}), 256 << 10);
+  ASSERT_EQ(driver.open(), absl::OkStatus());
+  ASSERT_EQ(driver.read_count(0, 1), absl::OkStatus());
+  produce_values(brokers, topic, 0, std::vector<std::string>(100, big));
+  const absl::Status status = driver.read_until(0, ReadState::caught_up);
+  EXPECT_TRUE(absl::IsOutOfRange(status)) << status;
+  EXPECT_THAT(std::string(status.message()),
+              testing::ContainsRegex("kafka topic '" + topic +
+                                     "' partition 0: offset [0-9]+ is no longer on the broker"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("say with 'start' where to go on"));
+}
+
+TEST(KafkaSource, NamesRecordsByTopicPartitionAndOffset) {
+  EXPECT_EQ(kafka::raw_source("orders")->position(3, 17), "topic orders partition 3 offset 17");
+  EXPECT_EQ(kafka::raw_source("orders")->name(), "kafka topic orders");
+}
+
+}  // namespace
+}  // namespace slipstream::test
