@@ -14,7 +14,7 @@ class Partition {
       : path_(std::move(path)),
         cut_(options.cut),
         max_(read.max_record_bytes),
-        cutter_(options.cut, options.separator, read.max_record_bytes) {}
+        cutter_(options.cut, options.csv, read.max_record_bytes) {}
 
   absl::Status open() {
     absl::StatusOr<std::unique_ptr<InputFile>> file = InputFile::open(path_);
@@ -80,10 +80,10 @@ std::string shortened(const std::string& line) {
   return line.size() <= kShown ? line : line.substr(0, kShown) + "…";
 }
 
-class Files final : public RawFiles {
+class Files final : public RawSource {
  public:
   Files(Paths paths, RawOptions options, ReadOptions read)
-      : paths_(paths.list()), options_(options), read_(read) {}
+      : paths_(paths.list()), options_(std::move(options)), read_(read) {}
 
   std::string name() const override {
     if (paths_.size() == 1) return "file " + paths_[0];
@@ -94,7 +94,6 @@ class Files final : public RawFiles {
     return paths_[static_cast<std::size_t>(partition)] + " line " + std::to_string(offset);
   }
   int partition_count() const override { return static_cast<int>(paths_.size()); }
-  const std::string& header_line() const override { return header_; }
 
   absl::Status open(const SourceEnv&) override {
     if (paths_.empty()) return absl::InvalidArgumentError("a source of files was given no path");
@@ -120,11 +119,12 @@ class Files final : public RawFiles {
     if (absl::Status s = partition.open(); !s.ok() || !options_.header) return s;
     absl::StatusOr<std::string> header = partition.read_header();
     if (!header.ok()) return header.status();
-    if (partitions_.size() == 1)
-      header_ = *std::move(header);
-    else if (*header != header_)
-      return other_header(partition.path(), *header);
-    return absl::OkStatus();
+    if (partitions_.size() > 1)
+      return *header == header_ ? absl::OkStatus() : other_header(partition.path(), *header);
+    header_ = *std::move(header);
+    const absl::Status refused = options_.header(header_);
+    if (refused.ok()) return refused;
+    return absl::Status(refused.code(), partition.path() + ": " + std::string(refused.message()));
   }
 
   absl::Status other_header(const std::string& path, const std::string& found) const {
@@ -142,8 +142,12 @@ class Files final : public RawFiles {
 
 }  // namespace
 
-std::shared_ptr<RawFiles> raw(Paths paths, RawOptions options, ReadOptions read) {
-  return std::make_shared<Files>(std::move(paths), options, read);
+std::shared_ptr<RawSource> raw(Paths paths, RawOptions options, ReadOptions read) {
+  return std::make_shared<Files>(std::move(paths), std::move(options), read);
+}
+
+Source<std::string> lines(Paths paths, ReadOptions read) {
+  return decoded<std::string>(raw(std::move(paths), {}, read), text());
 }
 
 }  // namespace slipstream::file

@@ -29,6 +29,7 @@ std::span<char> RecordCutter::room() {
     std::memmove(buffer_.get(), buffer_.get() + begin_, pending);
   }
   scan_ -= begin_;
+  line_begin_ -= begin_;
   begin_ = 0;
   end_ = pending;
   return {buffer_.get() + end_, capacity_ - end_};
@@ -40,7 +41,7 @@ RecordCutter::Next RecordCutter::next(Record& out) {
     const char* end = find_end();
     if (!end && begin_ == end_) return Next::starved;
     if (!end && !ended_) return end_ - begin_ - 1 > max_ ? Next::too_long : Next::starved;  // the 1: a \r
-    if (!end && field_ == Field::quoted) return Next::open_quote;
+    if (!end && ends_in_quotes()) return Next::open_quote;
     const Next result = take(end ? end : buffer_.get() + end_, out);
     if (result == Next::record && cut_ != Cut::lines && is_blank(out.bytes)) continue;
     return result;
@@ -62,55 +63,29 @@ RecordCutter::Next RecordCutter::collect(const ReadLimits& limits, std::vector<R
 
 bool RecordCutter::skip_byte_order_mark() {
   if (end_ - begin_ < 3 && !ended_) return false;
-  if (end_ - begin_ >= 3 && std::string_view(buffer_.get(), 3) == "\xEF\xBB\xBF") begin_ = scan_ = 3;
+  if (end_ - begin_ >= 3 && std::string_view(buffer_.get(), 3) == "\xEF\xBB\xBF")
+    begin_ = line_begin_ = scan_ = 3;
   at_start_ = false;
   return true;
 }
 
 const char* RecordCutter::find_end() {
-  if (cut_ == Cut::csv_rows) return find_row_end();
-  const char* end = find(buffer_.get() + scan_, buffer_.get() + end_, '\n');
-  if (!end) scan_ = end_;
-  return end;
-}
-
-// A double quote opens a quoted field only as the field's first character; inside, "" stands for one quote.
-// What follows the closing quote up to the separator is left for the codec to refuse.
-const char* RecordCutter::find_row_end() {
-  const char* p = buffer_.get() + scan_;
-  const char* const end = buffer_.get() + end_;
-  if (scan_ == begin_) {  // most rows have no quotes
-    const char* line_end = find(p, end, '\n');
-    if (line_end && !find(p, line_end, '"')) return line_end;
-  }
-  while (p < end) {
-    switch (field_) {
-      case Field::start:
-        field_ = *p == '"' ? Field::quoted : Field::plain;
-        if (field_ == Field::quoted) ++p;
-        break;
-      case Field::plain:
-        while (p < end && *p != separator_ && *p != '\n') ++p;
-        if (p == end) break;
-        field_ = Field::start;
-        if (*p == '\n') return p;
-        ++p;
-        break;
-      case Field::quoted: {
-        const char* quote = find(p, end, '"');
-        inner_breaks_ += std::count(p, quote ? quote : end, '\n');
-        if (quote) field_ = Field::after_quote;
-        p = quote ? quote + 1 : end;
-        break;
-      }
-      case Field::after_quote:
-        field_ = *p == '"' ? Field::quoted : Field::plain;
-        if (field_ == Field::quoted) ++p;
-        break;
-    }
+  const char* const base = buffer_.get();
+  while (const char* end = find(base + scan_, base + end_, '\n')) {
+    const bool has_quote = cut_ == Cut::csv_rows && find(base + line_begin_, end, '"') != nullptr;
+    if (!is_quoted_ && !has_quote) return end;
+    is_quoted_ = csv_continues({base + line_begin_, end}, is_quoted_, csv_);
+    if (!is_quoted_) return end;
+    ++inner_breaks_;
+    line_begin_ = scan_ = static_cast<std::size_t>(end - base) + 1;
   }
   scan_ = end_;
   return nullptr;
+}
+
+bool RecordCutter::ends_in_quotes() const {
+  const char* const base = buffer_.get();
+  return cut_ == Cut::csv_rows && csv_continues({base + line_begin_, base + end_}, is_quoted_, csv_);
 }
 
 RecordCutter::Next RecordCutter::take(const char* end, Record& out) {
@@ -119,8 +94,7 @@ RecordCutter::Next RecordCutter::take(const char* end, Record& out) {
   if (bytes.size() > max_) return Next::too_long;
   out = {bytes, line_};
   line_ += 1 + std::exchange(inner_breaks_, 0);
-  begin_ = scan_ = std::min(static_cast<std::size_t>(end - buffer_.get()) + 1, end_);
-  field_ = Field::start;
+  begin_ = line_begin_ = scan_ = std::min(static_cast<std::size_t>(end - buffer_.get()) + 1, end_);
   return Next::record;
 }
 

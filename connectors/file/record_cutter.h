@@ -24,8 +24,8 @@ class RecordCutter {
     open_quote,  ///< the input ended inside a quoted field of the record at line()
   };
 
-  RecordCutter(Cut cut, char separator, std::size_t max_record_bytes)
-      : cut_(cut), separator_(separator), max_(max_record_bytes) {}
+  RecordCutter(Cut cut, CsvOptions csv, std::size_t max_record_bytes)
+      : cut_(cut), csv_(csv), max_(max_record_bytes) {}
 
   Next next(Record& out);
   /// Overwrites `out` with records until a limit is reached (then the answer is `record`) or next() stops.
@@ -42,24 +42,24 @@ class RecordCutter {
 
  private:
   static constexpr std::size_t kMinRoom = std::size_t{32} << 10;
-  enum class Field { start, plain, quoted, after_quote };
 
   bool skip_byte_order_mark();
   const char* find_end();
-  const char* find_row_end();
+  bool ends_in_quotes() const;
   Next take(const char* end, Record& out);
 
   const Cut cut_;
-  const char separator_;
+  const CsvOptions csv_;
   const std::size_t max_;
   std::unique_ptr<char[]> buffer_;
   std::size_t capacity_ = 0;
-  std::size_t begin_ = 0;  // of the record that is looked for
-  std::size_t scan_ = 0;   // what lies before it has been looked at
-  std::size_t end_ = 0;    // of the bytes put in
+  std::size_t begin_ = 0;       // of the record that is looked for
+  std::size_t line_begin_ = 0;  // of the line that scan_ is in
+  std::size_t scan_ = 0;        // what lies before it has been looked at
+  std::size_t end_ = 0;         // of the bytes put in
   std::int64_t line_ = 1;
   std::int64_t inner_breaks_ = 0;  // line breaks inside the record's quoted fields
-  Field field_ = Field::start;     // where scan_ is, in a CSV row
+  bool is_quoted_ = false;         // the CSV row's line before line_begin_ left a quoted field open
   bool at_start_ = true;
   bool ended_ = false;
 };

@@ -19,7 +19,7 @@ constexpr std::size_t kMaxBufferBytes = std::size_t{1} << 20;
 }  // namespace
 
 StdinSource::StdinSource(int fd, Cut cut, ReadOptions options)
-    : fd_(fd), cut_(cut), options_(options), cutter_(cut, ',', options.max_record_bytes) {}
+    : fd_(fd), cut_(cut), options_(options), cutter_(cut, {}, options.max_record_bytes) {}
 
 StdinSource::~StdinSource() { (void)close(); }
 
@@ -135,8 +135,12 @@ void StdinSource::feed_cutter() {
 
 namespace slipstream {
 
-std::shared_ptr<RawSource> raw_stdin(file::Cut cut, file::ReadOptions options) {
-  return std::make_shared<file::StdinSource>(STDIN_FILENO, cut, options);
+std::shared_ptr<RawSource> raw_stdin(file::Cut cut, file::ReadOptions read) {
+  return std::make_shared<file::StdinSource>(STDIN_FILENO, cut, read);
+}
+
+Source<std::string> stdin_lines(file::ReadOptions read) {
+  return decoded<std::string>(raw_stdin(file::Cut::lines, read), text());
 }
 
 }  // namespace slipstream

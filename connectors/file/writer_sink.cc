@@ -133,6 +133,10 @@ std::shared_ptr<RawSink> raw_sink(std::string path, WriteOptions options, std::s
   return std::make_shared<WriterSink>(file_output(std::move(path), options), std::move(header_line));
 }
 
+Sink<std::string> lines_sink(std::string path, WriteOptions options) {
+  return encoded<std::string>(raw_sink(std::move(path), options), bytes());
+}
+
 }  // namespace slipstream::file
 
 namespace slipstream {
@@ -140,5 +144,7 @@ namespace slipstream {
 std::shared_ptr<RawSink> raw_stdout() {
   return std::make_shared<file::WriterSink>(file::stdout_output(STDOUT_FILENO), std::string());
 }
+
+Sink<std::string> stdout_lines() { return encoded<std::string>(raw_stdout(), bytes()); }
 
 }  // namespace slipstream

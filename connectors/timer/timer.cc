@@ -59,10 +59,26 @@ class Timer final : public RawSource {
   std::int64_t last_ = 0;  // number of the last tick handed over
 };
 
+absl::Status decode_tick(std::string_view bytes, EventTime& out) {
+  Duration::rep microseconds = 0;
+  const auto end = bytes.data() + bytes.size();
+  const auto [stopped, error] = std::from_chars(bytes.data(), end, microseconds);
+  if (error != std::errc() || stopped != end) return absl::InternalError("not a tick: " + std::string(bytes));
+  out = EventTime(Duration(microseconds));
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 std::shared_ptr<RawSource> raw_timer(Duration every, TimerOptions options) {
   return std::make_shared<Timer>(every, options);
+}
+
+Source<EventTime> timer(Duration every, TimerOptions options) {
+  Codec<EventTime> ticks;
+  ticks.name = "tick";
+  ticks.make_decoder = [] { return decode_tick; };
+  return decoded<EventTime>(raw_timer(every, options), std::move(ticks));
 }
 
 }  // namespace slipstream

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstddef>
+#include <functional>
 #include <initializer_list>
 #include <memory>
 #include <optional>
@@ -9,6 +10,10 @@
 #include <vector>
 
 #include "slipstream/connector.h"
+#include "slipstream/csv.h"
+#include "slipstream/json.h"
+#include "slipstream/sink.h"
+#include "slipstream/source.h"
 
 /// Files, standard input and standard output, record by record.
 ///
@@ -46,6 +51,27 @@ struct WriteOptions {
   std::optional<bool> gzip = {};  ///< empty: as the path says, .gz or not
 };
 
+/// Every line, as UTF-8 text. (For other encodings: decoded(file::raw(path), bytes()).)
+Source<std::string> lines(Paths paths, ReadOptions read = {});
+
+/// A JSON value per line; blank lines are left out.
+template <class T>
+Source<T> jsonl(Paths paths, ReadOptions read = {});
+
+/// Rows below a header line; columns are found by name, in any order (see csv_with_header). Files read by one
+/// source have the same header line. Blank lines are left out; an offset is the line on which the row begins.
+template <class T>
+Source<T> csv(Paths paths, CsvOptions options = {}, ReadOptions read = {});
+
+Sink<std::string> lines_sink(std::string path, WriteOptions options = {});
+
+template <class T>
+Sink<T> jsonl_sink(std::string path, WriteOptions options = {});
+
+/// Writes the header line too, even when no record comes.
+template <class T>
+Sink<T> csv_sink(std::string path, WriteOptions write = {}, CsvOptions options = {});
+
 /// How a file is cut into records.
 enum class Cut {
   lines,            ///< every line, empty ones too
@@ -53,21 +79,17 @@ enum class Cut {
   csv_rows,         ///< non-blank lines, except that a field in double quotes may span several
 };
 
-/// The bytes of files. For formats of your own: decoded(file::raw(path, Cut::lines), my_codec).
-class RawFiles : public RawSource {
- public:
-  /// The first line, where the file has a header; valid after open().
-  virtual const std::string& header_line() const = 0;
-};
-
 struct RawOptions {
   Cut cut = Cut::lines;
-  char separator = ',';  ///< between CSV fields
-  bool header = false;  ///< the first record is a header line, the same in all the files, and not handed over
+  CsvOptions csv = {};
+  /// Set when the first record is a header line, which must be the same in all the files and isn't handed
+  /// over. Called once during open(); its error becomes open()'s, with the file's name.
+  std::function<absl::Status(std::string_view header_line)> header = {};
 };
 
-/// open() checks every path: one that is missing, a folder or not readable is an error that says so.
-std::shared_ptr<RawFiles> raw(Paths paths, RawOptions options, ReadOptions read = {});
+/// The bytes of files, for formats of your own. open() checks every path: one that is missing, a folder or
+/// not readable is an error that says so.
+std::shared_ptr<RawSource> raw(Paths paths, RawOptions options = {}, ReadOptions read = {});
 
 /// Writes each value and a line break. `header_line` is written first, if it isn't empty.
 std::shared_ptr<RawSink> raw_sink(std::string path, WriteOptions options = {}, std::string header_line = {});
@@ -76,12 +98,64 @@ std::shared_ptr<RawSink> raw_sink(std::string path, WriteOptions options = {}, s
 
 namespace slipstream {
 
-/// Standard input as one partition of lines. A thread of its own waits for input and holds at most 1 MiB plus
-/// one record. Only one source of a process may read standard input.
-std::shared_ptr<RawSource> raw_stdin(file::Cut cut, file::ReadOptions options = {});
+/// Standard input as one partition. A thread of its own waits for input and holds at most 1 MiB plus one
+/// record. Only one source of a process may read standard input.
+Source<std::string> stdin_lines(file::ReadOptions read = {});
+template <class T>
+Source<T> stdin_jsonl(file::ReadOptions read = {});
+std::shared_ptr<RawSource> raw_stdin(file::Cut cut, file::ReadOptions read = {});
 
-/// Writes each value and a line break to standard output, from a thread of its own that holds at most 1 MiB.
-/// A reader that went away (EPIPE) is an error of the run; no signal is raised.
+/// A line of standard output for each record, written by a thread of its own that holds at most 1 MiB. A
+/// reader that went away (EPIPE) is an error of the run; no signal is raised.
+Sink<std::string> stdout_lines();
+template <class T>
+Sink<T> stdout_jsonl();
 std::shared_ptr<RawSink> raw_stdout();
+
+// Implementation.
+
+template <class T>
+Source<T> file::jsonl(Paths paths, ReadOptions read) {
+  return decoded<T>(raw(std::move(paths), {.cut = Cut::non_blank_lines}, read), json<T>());
+}
+
+template <class T>
+Source<T> file::csv(Paths paths, CsvOptions options, ReadOptions read) {
+  auto codec = std::make_shared<Codec<T>>();  // made when open() has read the header line
+  RawOptions raw_options{.cut = Cut::csv_rows, .csv = options};
+  raw_options.header = [codec, options](std::string_view header_line) {
+    auto made = csv_with_header<T>(header_line, options);
+    if (made.ok()) *codec = *std::move(made);
+    return made.status();
+  };
+  Codec<T> late = slipstream::csv<T>(options);
+  late.make_decoder = [codec] {
+    return [codec, decode = typename Codec<T>::Decode()](std::string_view bytes, T& out) mutable {
+      if (!decode) decode = codec->make_decoder();
+      return decode(bytes, out);
+    };
+  };
+  return decoded<T>(raw(std::move(paths), std::move(raw_options), read), std::move(late));
+}
+
+template <class T>
+Sink<T> file::jsonl_sink(std::string path, WriteOptions options) {
+  return encoded<T>(raw_sink(std::move(path), options), json<T>());
+}
+
+template <class T>
+Sink<T> file::csv_sink(std::string path, WriteOptions write, CsvOptions options) {
+  return encoded<T>(raw_sink(std::move(path), write, csv_header<T>(options)), slipstream::csv<T>(options));
+}
+
+template <class T>
+Source<T> stdin_jsonl(file::ReadOptions read) {
+  return decoded<T>(raw_stdin(file::Cut::non_blank_lines, read), json<T>());
+}
+
+template <class T>
+Sink<T> stdout_jsonl() {
+  return encoded<T>(raw_stdout(), json<T>());
+}
 
 }  // namespace slipstream

@@ -14,7 +14,7 @@ using Rows = std::vector<std::pair<std::int64_t, std::string>>;
 /// Feeds `content` in the given pieces.
 Rows cut(const std::string& content, Cut how, const std::vector<std::size_t>& pieces,
          RecordCutter::Next& stopped_by) {
-  RecordCutter cutter(how, ',', 1000);
+  RecordCutter cutter(how, {}, 1000);
   Rows rows;
   RecordCutter::Record record;
   std::size_t at = 0;
@@ -50,7 +50,7 @@ TEST(RecordCutter, GivesTheSameRecordsHoweverTheBytesArrive) {
 }
 
 TEST(RecordCutter, HoldsNoMoreThanTheLimitAndItsRoom) {
-  RecordCutter cutter(Cut::lines, ',', 1000);
+  RecordCutter cutter(Cut::lines, {}, 1000);
   RecordCutter::Record record;
   for (int i = 0;; ++i) {
     ASSERT_LT(i, 2) << "a line without an end is refused as soon as it is too long";

@@ -5,6 +5,8 @@
 #include <chrono>
 
 #include "conformance/source_conformance.h"
+#include "slipstream/slipstream.h"
+#include "slipstream/testing.h"
 
 namespace slipstream {
 namespace {
@@ -94,6 +96,19 @@ TEST(Timer, RefusesWhatMakesNoSense) {
   EXPECT_EQ(raw_timer(-5us)->open(host.env()).message(), "timer: the interval must be positive, got -5 us");
   EXPECT_EQ(raw_timer(1s, {.count = -1})->open(host.env()).message(),
             "timer: the count can't be negative, got -1");
+}
+
+TEST(Timer, TicksInVirtualTime) {
+  App app;
+  const auto ticks = app.source(timer(10s, {.count = 3}));
+  TestDriver driver(app);
+  const auto seen = driver.watch(ticks);
+  ASSERT_EQ(driver.advance_time(25s), absl::OkStatus());
+  ASSERT_EQ(seen->values.size(), 2u);
+  EXPECT_EQ(seen->values[1] - seen->values[0], Duration(10s));
+  EXPECT_EQ(seen->infos[1].id.offset, 2);
+  ASSERT_EQ(driver.run_to_end(), absl::OkStatus());
+  EXPECT_EQ(seen->values.size(), 3u);
 }
 
 TEST(Timer, NamesItsTicks) { EXPECT_EQ(raw_timer(1s)->position(0, 7), "timer tick 7"); }
