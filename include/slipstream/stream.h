@@ -339,9 +339,25 @@ class SourceStream : public Stream<T> {
     if constexpr (RecordFunction<F, T>) {
       static_assert(std::convertible_to<detail::ResultOf<const F&, T>, std::optional<EventTime>>,
                     "event_time() needs a time: slipstream::EventTime or another std::chrono::sys_time");
-      stamping_->select = [select = std::move(select)](const detail::Batch<T>& batch,
-                                                       std::size_t i) -> std::optional<EventTime> {
-        return detail::call(select, batch, i);
+      stamping_->select = [select = std::move(select)](const detail::Batch<T>& batch, std::size_t i,
+                                                       std::vector<EventTime>& times, std::string& cause) {
+        try {
+          for (; i < batch.size(); ++i) {
+            const auto& time = detail::call(select, batch, i);
+            if constexpr (detail::OptionalLike<std::remove_cvref_t<decltype(time)>>) {
+              if (!time.has_value()) {
+                cause = "the record has no event time";
+                return i;
+              }
+              times[i] = *time;
+            } else {
+              times[i] = time;
+            }
+          }
+        } catch (...) {
+          cause = "event_time: " + detail::describe_current_exception();
+        }
+        return i;
       };
     }
     if (options.max_out_of_orderness < Duration{0}) {

@@ -145,23 +145,25 @@ class TumblingAggregate final : public KeyedOperator<In, KeyOf> {
     std::size_t i = 0;
     std::size_t absorbed = 0;
     Undo<State> undo(needs_undo(this->env_.errors));
-    EventTime last_start = kMaxTime;
-    States* last = nullptr;
+    TimeRange last{kMaxTime, kMinTime};  // most records fall into the window of the one before them
+    States* states = nullptr;
     this->guarded(
         batch, i,
         [&](std::size_t at) {
-          const EventTime start = window_start(batch.times[at], window_);
+          const EventTime time = batch.times[at];
+          const bool same = time >= last.start && time < last.end;
+          const EventTime start = same ? last.start : window_start(time, window_);
           if (batch.is_late_for(at, start + window_.size)) {
             divert_late(batch, at);
             return true;
           }
-          if (start != last_start) {
-            last = &windows_[start];
-            last_start = start;
+          if (!same) {
+            states = &windows_[start];
+            last = {start, start + window_.size};
           }
           decltype(auto) key = this->key(batch.values[at]);
           bool is_new = false;
-          State& state = (*last)(key, hash_key<Key>(key), &is_new);
+          State& state = (*states)(key, hash_key<Key>(key), &is_new);
           undo.before(state, is_new);
           (*add_)(state, batch.values[at]);
           ++absorbed;

@@ -3,6 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <numeric>
+#include <span>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -30,6 +32,15 @@ struct Message {
   LaneServices* sender = nullptr;
   const Kind kind;
 };
+
+/// to = the picked elements of from; a column that isn't there stays so.
+template <class C>
+void gather_column(const std::vector<C>& from, std::span<const std::uint32_t> picks, std::vector<C>& to) {
+  to.clear();
+  if (from.empty()) return;
+  to.resize(picks.size());
+  for (std::size_t k = 0; k < picks.size(); ++k) to[k] = from[picks[k]];
+}
 
 /// The ids of a batch's records. Records read together share source, partition and a base offset, so an id
 /// costs four bytes; records that waited in state carry their ids whole.
@@ -66,7 +77,22 @@ class IdColumn {
   }
   /// Appends `count` consecutive offsets.
   void push_offsets(std::int64_t first, std::size_t count) {
-    for (std::size_t i = 0; i < count; ++i) push_offset(first + static_cast<std::int64_t>(i));
+    const std::int64_t delta = first - head_.offset;
+    if (!full_.empty() || !ns_.empty() || delta < 0 || delta + static_cast<std::int64_t>(count) > UINT32_MAX) {
+      for (std::size_t i = 0; i < count; ++i) push_offset(first + static_cast<std::int64_t>(i));
+      return;
+    }
+    const std::size_t before = deltas_.size();
+    deltas_.resize(before + count);
+    std::iota(deltas_.begin() + static_cast<std::ptrdiff_t>(before), deltas_.end(), static_cast<std::uint32_t>(delta));
+  }
+  /// Becomes the picked ids of another column, in that order.
+  void gather(const IdColumn& from, std::span<const std::uint32_t> picks) {
+    head_ = from.head_;
+    started_ = from.started_;
+    gather_column(from.deltas_, picks, deltas_);
+    gather_column(from.ns_, picks, ns_);
+    gather_column(from.full_, picks, full_);
   }
 
   void push(const RecordId& id) {
@@ -186,6 +212,13 @@ struct BatchBase : Message {
       headers.push_back(record_headers);
     }
     if (!stamps.empty()) stamps.push_back(kMinTime);
+  }
+  /// Takes the picked records' columns from another batch; this one is empty.
+  void gather_columns(const BatchBase& from, std::span<const std::uint32_t> picks) {
+    gather_column(from.times, picks, times);
+    ids.gather(from.ids, picks);
+    gather_column(from.headers, picks, headers);
+    gather_column(from.stamps, picks, stamps);
   }
   void truncate_columns(std::size_t n) {
     ids.truncate(n);

@@ -24,16 +24,22 @@ void send_to(const EdgeEnv& env, std::uint32_t lane, std::unique_ptr<Batch<T>> b
   env.lane->send(env.edge, lane, std::move(batch));
 }
 
+/// The whole batch to the only lane behind the edge.
+template <class T>
+void send_whole(const EdgeEnv& env, Batch<T>& batch) {
+  auto whole = std::make_unique<Batch<T>>();
+  whole->values = std::move(batch.values);
+  whole->take_columns(batch);
+  send_to(env, 0, std::move(whole));
+}
+
 /// All records to the one lane of the stage behind.
 template <class T>
 class Forward final : public Receiver<T> {
  public:
   explicit Forward(const EdgeEnv& env) : env_(env) {}
   void receive(Batch<T>& batch) override {
-    auto whole = std::make_unique<Batch<T>>();
-    whole->values = std::move(batch.values);
-    whole->take_columns(batch);
-    send_to(env_, 0, std::move(whole));
+    send_whole(env_, batch);
   }
 
  private:
@@ -48,59 +54,39 @@ class Exchange final : public Receiver<T> {
   Exchange(const EdgeEnv& env, std::shared_ptr<const KeyOf> key_of) : env_(env), key_of_(std::move(key_of)) {
     lane_of_shard_.resize(env.shards);
     for (std::uint32_t s = 0; s < env.shards; ++s) lane_of_shard_[s] = lane_of_shard(s, env.lanes);
-    parts_.resize(env.lanes);
-    counts_.resize(env.lanes);
+    picks_.resize(env.lanes);
   }
   void receive(Batch<T>& batch) override {
     if (env_.lanes == 1) {
-      forward(batch);
+      send_whole(env_, batch);
       return;
     }
     route(batch);
     for (std::uint32_t l = 0; l < env_.lanes; ++l) {
-      if (counts_[l] != 0) parts_[l] = make_part(batch, counts_[l]);
-    }
-    for (std::size_t i = 0; i < batch.size(); ++i) {
-      Batch<T>& part = *parts_[target_[i]];
-      part.append_columns(batch, i);
-      part.values.push_back(std::move(batch.values[i]));
-    }
-    for (std::uint32_t l = 0; l < env_.lanes; ++l) {
-      if (parts_[l]) send_to(env_, l, std::move(parts_[l]));
+      if (!picks_[l].empty()) send_to(env_, l, take(batch, picks_[l]));
     }
   }
 
  private:
   void route(const Batch<T>& batch) {
-    std::fill(counts_.begin(), counts_.end(), 0);
-    target_.resize(batch.size());
+    for (auto& picks : picks_) picks.clear();
     for (std::size_t i = 0; i < batch.size(); ++i) {
       const std::uint64_t hash = hash_key(std::invoke(*key_of_, batch.values[i]));
-      const std::uint32_t lane = lane_of_shard_[shard_of(hash, env_.shards)];
-      target_[i] = lane;
-      ++counts_[lane];
+      picks_[lane_of_shard_[shard_of(hash, env_.shards)]].push_back(static_cast<std::uint32_t>(i));
     }
   }
-  static std::unique_ptr<Batch<T>> make_part(const Batch<T>& from, std::size_t size) {
+  static std::unique_ptr<Batch<T>> take(Batch<T>& batch, const std::vector<std::uint32_t>& picks) {
     auto part = std::make_unique<Batch<T>>();
-    part->values.reserve(size);
-    part->ids.reserve(size);
-    if (!from.times.empty()) part->times.reserve(size);
+    part->values.reserve(picks.size());
+    for (const std::uint32_t i : picks) part->values.push_back(std::move(batch.values[i]));
+    part->gather_columns(batch, picks);
     return part;
-  }
-  void forward(Batch<T>& batch) {
-    auto whole = std::make_unique<Batch<T>>();
-    whole->values = std::move(batch.values);
-    whole->take_columns(batch);
-    send_to(env_, 0, std::move(whole));
   }
 
   EdgeEnv env_;
   std::shared_ptr<const KeyOf> key_of_;
   std::vector<std::uint32_t> lane_of_shard_;
-  std::vector<std::uint32_t> target_;
-  std::vector<std::size_t> counts_;
-  std::vector<std::unique_ptr<Batch<T>>> parts_;
+  std::vector<std::vector<std::uint32_t>> picks_;  ///< by lane: which records of the batch
 };
 
 }  // namespace slipstream::detail

@@ -33,8 +33,10 @@ class SourceOperator : public Operator {
 template <class T>
 class TypedSourceOperator final : public SourceOperator {
  public:
-  /// Returns the record's event time, or nothing when it has none; absent when the stream has no event time.
-  using Selector = std::function<std::optional<EventTime>(const Batch<T>&, std::size_t)>;
+  /// Fills in the event times of the records from `from` on, up to the first that has none or whose function
+  /// throws; returns where it stopped and says why. Absent when the stream has no event time.
+  using Selector = std::function<std::size_t(const Batch<T>&, std::size_t from, std::vector<EventTime>& times,
+                                             std::string& cause)>;
   struct Stamping {
     Selector select;
     Duration max_out_of_orderness{0};
@@ -73,17 +75,29 @@ class TypedSourceOperator final : public SourceOperator {
   /// Gives every record its event time; those without a usable one leave the batch.
   void stamp(PartitionClock& clock) {
     batch_.times.resize(batch_.size());
-    std::size_t kept = 0;
     const EventTime latest_allowed = latest();
+    std::size_t kept = 0;
+    std::string cause;
     for (std::size_t i = 0; i < batch_.size(); ++i) {
-      const std::optional<EventTime> time = event_time(i, latest_allowed);
-      if (!time) continue;
-      if (kept != i) batch_.values[kept] = std::move(batch_.values[i]);
-      batch_.move_columns_down(i, kept);
-      batch_.times[kept++] = *time;
+      const std::size_t end = stamping_.select(batch_, i, batch_.times, cause);
+      for (; i < end; ++i) {
+        const EventTime time = batch_.times[i];
+        if (time >= EventTime{} && time <= latest_allowed) [[likely]] {
+          keep(i, kept++);
+        } else {
+          refuse(i, time < EventTime{} ? "the event time is before 1970"
+                                       : "the event time is further in the future than max_future allows");
+        }
+      }
+      if (end < batch_.size()) refuse(end, cause);
     }
     batch_.truncate(kept);
     counters.out_of_order += observe(clock, batch_.times, stamping_.max_out_of_orderness, batch_.stamps);
+  }
+  void keep(std::size_t from, std::size_t to) {
+    if (from == to) return;
+    batch_.values[to] = std::move(batch_.values[from]);
+    batch_.move_columns_down(from, to);
   }
   EventTime latest() const {
     const std::optional<Duration> limit = stamping_.max_future ? stamping_.max_future : env_.max_future;
@@ -91,23 +105,7 @@ class TypedSourceOperator final : public SourceOperator {
     const auto now = std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now());
     return saturating_plus(now, *limit);
   }
-  std::optional<EventTime> event_time(std::size_t i, EventTime latest_allowed) {
-    try {
-      const std::optional<EventTime> time = stamping_.select(batch_, i);
-      if (!time) return refuse(i, "the record has no event time");
-      if (*time < EventTime{}) return refuse(i, "the event time is before 1970");
-      if (*time > latest_allowed) return refuse(i, "the event time is further in the future than max_future allows");
-      return time;
-    } catch (...) {
-      return refuse(i, "event_time: " + describe_current_exception());
-    }
-  }
-  std::optional<EventTime> refuse(std::size_t i, const std::string& cause) {
-    DeadLetter letter;
-    letter.time = kMinTime;
-    give_up(batch_.ids[i], cause, std::move(letter));
-    return std::nullopt;
-  }
+  void refuse(std::size_t i, const std::string& cause) { give_up(batch_.ids[i], cause, {}); }
   void on_bad(const RawRecord& record, std::string_view cause) {
     DeadLetter letter;
     letter.time = record.timestamp.value_or(kMinTime);
