@@ -1,0 +1,71 @@
+#include "docs/examples/flights/results.h"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "slipstream/file.h"
+
+namespace flights {
+namespace {
+
+namespace file = slipstream::file;
+
+auto order(const CarrierDay& row) { return std::tie(row.window_start, row.carrier); }
+auto order(const FlightWeather& row) {
+  return std::tie(row.scheduled, row.carrier, row.flight, row.origin, row.dest, row.dep_delay, row.observed,
+                  row.wind_speed, row.visib);
+}
+
+template <class T>
+void sort_rows(std::vector<T>& rows) {
+  std::sort(rows.begin(), rows.end(), [](const T& a, const T& b) { return order(a) < order(b); });
+}
+
+template <class T>
+void write_rows(slipstream::App& app, const std::vector<T>& rows, const std::string& path) {
+  app.source(slipstream::from(rows)).sink(file::csv_sink<T>(path, {.overwrite = true}));
+}
+
+template <class T>
+absl::StatusOr<std::vector<T>> read_rows(const std::string& path) {
+  std::vector<T> rows;
+  slipstream::App app;
+  app.source(file::csv<T>(path)).sink([&rows](const T& row) { rows.push_back(row); });
+  if (absl::Status status = app.run(); !status.ok()) return status;
+  return rows;
+}
+
+}  // namespace
+
+void collect(const Program& program, Results& results) {
+  program.carrier_days.sink([&results](const CarrierDay& row) { results.carrier_days.push_back(row); },
+                            {.name = "carrier_day.csv"});
+  program.flight_weather.sink([&results](const FlightWeather& row) { results.flight_weather.push_back(row); },
+                              {.name = "flight_weather.csv"});
+  program.late_for_carrier_days.sink([&results](const Flight&) { ++results.late_for_carrier_days; },
+                                     {.name = "late for carrier day"});
+  program.late_for_flight_weather.sink([&results](const Flight&) { ++results.late_for_flight_weather; },
+                                       {.name = "late for flight weather"});
+}
+
+void sort(Results& results) {
+  sort_rows(results.carrier_days);
+  sort_rows(results.flight_weather);
+}
+
+absl::Status write_files(const Results& results, const std::string& folder) {
+  slipstream::App app;
+  write_rows(app, results.carrier_days, folder + "/carrier_day.csv");
+  write_rows(app, results.flight_weather, folder + "/flight_weather.csv");
+  return app.run();
+}
+
+absl::StatusOr<std::vector<CarrierDay>> read_carrier_days(const std::string& path) {
+  return read_rows<CarrierDay>(path);
+}
+absl::StatusOr<std::vector<FlightWeather>> read_flight_weather(const std::string& path) {
+  return read_rows<FlightWeather>(path);
+}
+
+}  // namespace flights
