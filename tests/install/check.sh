@@ -19,4 +19,9 @@ cmake --build "$work/build"
 "$work/build/consumer"
 if [[ -x $work/prefix/bin/slipstream ]]; then
   "$work/prefix/bin/slipstream" version
+  "$work/prefix/bin/slipstream" new "$work/rooms"
+  cmake -G Ninja -S "$work/rooms" -B "$work/rooms/build" -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_COMPILER="$compiler" \
+    -DCMAKE_PREFIX_PATH="$work/prefix"
+  cmake --build "$work/rooms/build"
+  ctest --test-dir "$work/rooms/build" --output-on-failure --no-tests=error
 fi
