@@ -36,7 +36,9 @@ std::string seconds(std::chrono::nanoseconds t) {
   return std::to_string(ms / 1000) + "." + std::to_string(ms % 1000 / 100) + " s";
 }
 
+/// Names the node in front, unless the message does so already.
 absl::Status annotate(const absl::Status& status, const std::string& prefix) {
+  if (status.message().find(prefix) != absl::string_view::npos) return status;
   return absl::Status(status.code(), prefix + ": " + std::string(status.message()));
 }
 
@@ -198,6 +200,7 @@ absl::Status Engine::open_source(Source& source) {
   env.log = [this](LogLevel level, std::string_view component, std::string_view message) {
     log(level, component, std::string(message));
   };
+  env.config = &config_;
   env.memory_budget = config_.memory_budget / 4 / std::max<std::size_t>(1, sources_.size());
   env.now = [this] {
     return EventTime(std::chrono::duration_cast<Duration>(executor_.now() + executor_.to_utc()));
@@ -220,6 +223,7 @@ absl::Status Engine::open_sink(SinkState& sink, Stage& stage) {
     log(level, component, std::string(message));
   };
   env.memory_budget = config_.memory_budget / 4;
+  env.config = &config_;
   if (absl::Status status = sink.node->sink->open(env); !status.ok()) return annotate(status, sink.node->name);
   sink.is_open = true;
   return absl::OkStatus();
@@ -384,7 +388,10 @@ void Engine::fail(absl::Status status) {
 
 void Engine::fail(const detail::Operator& op, std::optional<RecordId> id, std::string_view cause) {
   std::string message(op.env().node);
-  if (id) message += ": " + position_of(*id);
+  if (id) {
+    const std::string position = position_of(*id);
+    message = position.starts_with(message) ? position : message + ": " + position;
+  }
   fail(absl::AbortedError(message + ": " + std::string(cause)));
 }
 

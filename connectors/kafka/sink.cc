@@ -1,6 +1,7 @@
 #include <memory>
 #include <utility>
 
+#include "connectors/kafka/configured.h"
 #include "connectors/kafka/outbox.h"
 
 namespace slipstream::kafka {
@@ -22,18 +23,19 @@ class KafkaSink final : public RawSink {
   absl::StatusOr<int> choose_partition(const OutRecord& record) const;
 
   const std::string topic_;
-  const SinkOptions options_;
+  SinkOptions options_;
   std::unique_ptr<Outbox> outbox_;
   int partitions_ = 0;
 };
 
 absl::Status KafkaSink::open(const SinkEnv& env) {
+  options_ = configured(std::move(options_), env.config);
   Outbox::Options options;
   options.what = name();
   options.brokers = options_.brokers;
   options.settings = options_.settings;
   if (env.memory_budget > 0) options.memory_budget = env.memory_budget;
-  options.connect_timeout = options_.connect_timeout;
+  options.connect_timeout = *options_.connect_timeout;
   options.outage_timeout = options_.outage_timeout;
   options.log = env.log;
   options.wake = env.wake;

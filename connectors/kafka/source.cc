@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "connectors/kafka/client.h"
+#include "connectors/kafka/configured.h"
 #include "connectors/kafka/errors.h"
 #include "connectors/kafka/topics.h"
 
@@ -88,6 +89,7 @@ class KafkaSource final : public RawSource {
   absl::Status open(const SourceEnv& env) override;
   int partition_count() const override { return count_; }
   absl::StatusOr<ReadState> read(int partition, const ReadLimits& limits, RawCollector& out) override;
+  bool commits() const override { return !options_.group.empty(); }
   absl::Status commit(std::span<const PartitionOffset> offsets) override;
   absl::Status close() override;
 
@@ -128,7 +130,7 @@ class KafkaSource final : public RawSource {
   }
 
   const std::string topic_;
-  const SourceOptions options_;
+  SourceOptions options_;
   std::unique_ptr<Client> client_;
   TopicHandle handle_;
   std::vector<std::unique_ptr<Partition>> partitions_;
@@ -175,7 +177,7 @@ absl::StatusOr<std::unique_ptr<Client>> KafkaSource::start_client(const SourceEn
   client.brokers = options_.brokers;
   client.log = env.log;
   client.fail = env.fail;
-  client.connect_timeout = options_.connect_timeout;
+  client.connect_timeout = *options_.connect_timeout;
   client.outage_timeout = options_.outage_timeout;
   client.check = std::move(check);
   client.first_check = check_interval_;
@@ -195,6 +197,7 @@ absl::StatusOr<int> KafkaSource::look_up(const SourceEnv& env) {
 }
 
 absl::Status KafkaSource::open(const SourceEnv& env) {
+  options_ = configured(std::move(options_), env.config);
   const auto count = look_up(env);
   if (!count.ok()) return count.status();
   auto client = start_client(env, *count, [this] { return check_topic(); });

@@ -84,6 +84,7 @@ class App {
     auto typed = std::make_shared<std::shared_ptr<detail::TypedSource<T>>>(source.impl());
     auto stamping = std::make_shared<typename Op::Stamping>();
     node.source = &source.impl()->control();
+    if (name.empty()) node.name = node.source->name();
     node.make = [typed, stamping](const detail::OperatorEnv& env) { return std::make_unique<Op>(env, **typed, *stamping); };
     node.substitute = [typed, &node](std::shared_ptr<void> other, SourceControl* control) {
       *typed = std::static_pointer_cast<detail::TypedSource<T>>(other);

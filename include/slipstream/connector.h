@@ -16,6 +16,8 @@
 /// What a connector implements: sources and sinks of bytes. Users of connectors don't need this header.
 namespace slipstream {
 
+struct RuntimeConfig;
+
 /// One record as a source reads it. The views are valid during RawCollector::add.
 struct RawRecord {
   std::optional<std::string_view> key;
@@ -54,6 +56,7 @@ struct SourceEnv {
   std::size_t memory_budget = 0;           ///< bytes this source may hold before they are read
   std::function<EventTime()>
       now;  ///< the runtime's clock; never goes back; virtual in tests; from any thread
+  const RuntimeConfig* config = nullptr;  ///< the App's settings; null where there is no App
   /// Like wake, once now() has reached this time. Several calls may be outstanding; each leads to a wake.
   std::function<void(EventTime)> wake_at;
 };
@@ -110,6 +113,7 @@ struct SinkEnv {
   std::function<void(absl::Status)> fail;
   LogHook log;
   std::size_t memory_budget = 0;  ///< bytes this sink may hold after it took them
+  const RuntimeConfig* config = nullptr;  ///< the App's settings; null where there is no App
 };
 
 /// All calls come from one thread at a time; write and delivered must not block unless the sink is declared

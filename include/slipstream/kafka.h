@@ -72,7 +72,8 @@ class Start {
 };
 
 struct SourceOptions {
-  std::string brokers = "127.0.0.1:9092";  ///< HOST:PORT[,HOST:PORT…]
+  /// HOST:PORT[,HOST:PORT…]; empty: the App's kafka.brokers, or 127.0.0.1:9092.
+  std::string brokers = {};
   /// Where finished offsets are committed and, at the next start, resumed. The group is not joined: this
   /// source reads all partitions. Empty: nothing is committed, and every start begins at `start`.
   std::string group = {};
@@ -81,11 +82,11 @@ struct SourceOptions {
   bool until_end = false;
   /// How long to wait for a topic that doesn't exist yet; 0: it is an error that names the nearest ones.
   std::chrono::milliseconds wait_for_topic{0};
-  /// How long to try to reach a broker at the start; said after at most 2 s.
-  std::chrono::milliseconds connect_timeout = std::chrono::seconds(30);
+  /// How long to try to reach a broker at the start; said after at most 2 s. Empty: kafka.connect_timeout.
+  std::optional<std::chrono::milliseconds> connect_timeout = {};
   /// How long to go on without any broker while running; said at once.
   std::chrono::milliseconds outage_timeout = std::chrono::minutes(10);
-  Settings settings = {};
+  Settings settings = {};  ///< those of the App's kafka.settings win
 };
 
 /// Reads all partitions of a topic, with keys, headers, timestamps and tombstones.
@@ -102,17 +103,17 @@ Source<T> source(std::string topic, Codec<T> codec, SourceOptions options = {}) 
 }
 
 struct SinkOptions {
-  std::string brokers = "127.0.0.1:9092";
+  std::string brokers = {};  ///< as for a source
   /// Let the broker create a missing topic with its default number of partitions.
   bool create_topic = false;
   /// Chooses the partition of a record among `count`; by default records with equal keys go to the same one,
   /// as Java's producer does it (murmur2), and records without a key to a random one.
   std::function<int(const OutRecord& record, int count)> partition = {};
-  std::chrono::milliseconds connect_timeout = std::chrono::seconds(30);
+  std::optional<std::chrono::milliseconds> connect_timeout = {};  ///< as for a source
   std::chrono::milliseconds outage_timeout = std::chrono::minutes(10);
   /// How long close() waits for what is still to be delivered.
   std::chrono::milliseconds close_timeout = std::chrono::seconds(10);
-  Settings settings = {};
+  Settings settings = {};  ///< those of the App's kafka.settings win
 };
 
 /// Writes to a topic. Every delivery is checked; the client retries by itself without reordering or
