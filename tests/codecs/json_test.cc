@@ -40,7 +40,6 @@ SLIPSTREAM_FIELDS(Order, id, note, items, rates)
 
 struct Envelope {
   Order order;
-  friend bool operator==(const Envelope&, const Envelope&) = default;
 };
 SLIPSTREAM_FIELDS(Envelope, order)
 
@@ -75,7 +74,6 @@ SLIPSTREAM_FIELDS(Everything, flag, i8, i16, i32, i64, u8, u16, u32, u64, f32, f
 struct Tree {
   std::int32_t n = 0;
   std::vector<Tree> kids;
-  friend bool operator==(const Tree&, const Tree&) = default;
 };
 SLIPSTREAM_FIELDS(Tree, n, kids)
 

@@ -17,7 +17,6 @@ enum class Side : std::int8_t { left = -1, right = 1 };
 struct Place {
   std::string city;
   std::optional<std::int32_t> street;
-  friend auto operator<=>(const Place&, const Place&) = default;
 };
 SLIPSTREAM_FIELDS(Place, city, street)
 

@@ -86,6 +86,8 @@ TEST(StateCodec, RoundTripsEveryKindOfType) {
   expect_round_trip(std::array<std::uint16_t, 3>{1, 2, 3});
   expect_round_trip(std::array<std::string, 2>{"a", "b"});
   expect_round_trip(std::vector<double>{1, 2, 3});
+  expect_round_trip(std::vector<std::int32_t>{});
+  expect_round_trip(std::vector<Side>{Side::left, Side::right});
   expect_round_trip(std::vector<bool>{true, false, true});
   expect_round_trip(std::vector<std::vector<std::string>>{{}, {"a"}, {"b", "c"}});
   expect_round_trip(std::deque<int>{3, 1, 2});
@@ -129,6 +131,8 @@ TEST(StateCodec, RefusesBytesThatAreNoValue) {
   EXPECT_FALSE(loads(std::string{}, std::string(11, '\x80')));
   EXPECT_FALSE(loads(std::vector<std::string>{}, std::string("\xff\xff\xff\xff\x0f") + "abc"));
   EXPECT_FALSE(loads(std::vector<double>{}, std::string("\x08") + std::string(63, '\0')));
+  EXPECT_FALSE(
+      loads(std::vector<double>{}, std::string("\xff\xff\xff\xff\xff\xff\xff\xff\x1f") + "12345678"));
   // A set or map with equal keys was not written by store().
   EXPECT_FALSE(loads(std::set<std::uint8_t>{}, "\x02\x05\x05"));
   EXPECT_FALSE(loads(std::map<std::uint8_t, bool>{}, "\x02\x05\x01\x05\x01"));

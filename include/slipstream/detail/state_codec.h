@@ -42,6 +42,13 @@ concept StoredAsBytes = std::is_trivially_copyable_v<T> && std::is_default_const
 template <class T>
 concept Fixed = (Arithmetic<T> && !std::same_as<T, bool>) || Enum<T>;
 
+/// std::vector of numbers or enums: copied in one piece.
+template <class T>
+concept FixedVector = Container<T> && Fixed<typename T::value_type> && requires(T t) {
+  t.data();
+  t.resize(1);
+};
+
 template <class T>
 constexpr bool are_fields_storable() {
   return with_fields<T>(
@@ -118,6 +125,9 @@ void store(const T& value, std::string& out) {
     if (value) store(*value, out);
   } else if constexpr (TupleLike<T>) {
     std::apply([&](const auto&... element) { (store(element, out), ...); }, value);
+  } else if constexpr (FixedVector<T>) {
+    store_varint(value.size(), out);
+    out.append(reinterpret_cast<const char*>(value.data()), value.size() * sizeof(typename T::value_type));
   } else if constexpr (Container<T>) {
     store_varint(value.size(), out);
     for (const auto& element : value) {
@@ -149,6 +159,17 @@ bool load_elements(std::string_view& in, T& out) {
     out.insert(out.end(), std::move(element));
   }
   return out.size() == count;
+}
+
+template <FixedVector T>
+bool load_fixed_elements(std::string_view& in, T& out) {
+  constexpr std::size_t size = sizeof(typename T::value_type);
+  std::uint64_t count = 0;
+  if (!load_varint(in, count) || count > in.size() / size) return false;
+  out.resize(count);
+  if (count > 0) std::memcpy(out.data(), in.data(), count * size);
+  in.remove_prefix(count * size);
+  return true;
 }
 
 /// Takes one value off the front of `in`. False when the bytes are too short or can't be a T; then `in` and
@@ -188,6 +209,8 @@ bool load(std::string_view& in, T& out) {
     return !present || load(in, out.emplace());
   } else if constexpr (TupleLike<T>) {
     return std::apply([&](auto&... element) { return (load(in, element) && ...); }, out);
+  } else if constexpr (FixedVector<T>) {
+    return load_fixed_elements(in, out);
   } else if constexpr (Container<T>) {
     return load_elements(in, out);
   } else {
