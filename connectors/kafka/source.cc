@@ -118,6 +118,8 @@ class KafkaSource final : public RawSource {
   absl::StatusOr<std::vector<std::int64_t>> offsets_since(EventTime time,
                                                           const std::vector<Watermarks>& marks);
   absl::Status resume_committed(std::vector<std::int64_t>& offsets, const std::vector<Watermarks>& marks);
+  absl::Status check_partitions(const std::map<int, std::int64_t>& offsets, const std::string& what,
+                                std::size_t count) const;
   absl::Status check_range(int partition, std::int64_t offset, const Watermarks& marks,
                            const std::string& whose) const;
   absl::Status start_fetching(const SourceEnv& env, const std::vector<std::int64_t>& offsets,
@@ -213,6 +215,8 @@ absl::Status KafkaSource::open_at_offsets(const SourceEnv& env, int count) {
   if (absl::Status status = client_->connect(); !status.ok()) return status;
   const auto marks = watermarks(*client_, topic_, count, Deadline(kRequest));
   if (!marks.ok()) return marks.status();
+  if (absl::Status status = check_partitions(options_.until_offsets, "end", marks->size()); !status.ok())
+    return status;
   auto offsets = start_offsets(*marks);
   if (!offsets.ok()) return offsets.status();
   if (!options_.group.empty()) {
@@ -227,12 +231,8 @@ absl::StatusOr<std::vector<std::int64_t>> KafkaSource::start_offsets(const std::
   std::vector<std::int64_t> offsets;
   for (const Watermarks& mark : marks) offsets.push_back(start.at == Start::At::end ? mark.high : mark.low);
   if (start.at != Start::At::offset) return offsets;
-  for (const auto& [partition, offset] : start.by_partition) {
-    if (partition >= 0 && partition < static_cast<int>(offsets.size())) continue;
-    return absl::InvalidArgumentError("kafka topic '" + topic_ + "' has no partition " +
-                                      std::to_string(partition) + " to start at offset " +
-                                      std::to_string(offset) + "; it has " + std::to_string(offsets.size()));
-  }
+  if (absl::Status status = check_partitions(start.by_partition, "start", offsets.size()); !status.ok())
+    return status;
   for (std::size_t p = 0; p < offsets.size(); ++p) {
     const auto named = start.by_partition.find(static_cast<int>(p));
     if (start.everywhere) offsets[p] = *start.everywhere;
@@ -241,6 +241,17 @@ absl::StatusOr<std::vector<std::int64_t>> KafkaSource::start_offsets(const std::
       return status;
   }
   return offsets;
+}
+
+absl::Status KafkaSource::check_partitions(const std::map<int, std::int64_t>& offsets,
+                                           const std::string& what, std::size_t count) const {
+  for (const auto& [partition, offset] : offsets) {
+    if (partition >= 0 && partition < static_cast<int>(count)) continue;
+    return absl::InvalidArgumentError("kafka topic '" + topic_ + "' has no partition " +
+                                      std::to_string(partition) + " to " + what + " at offset " +
+                                      std::to_string(offset) + "; it has " + std::to_string(count));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status KafkaSource::check_range(int partition, std::int64_t offset, const Watermarks& marks,
@@ -308,6 +319,9 @@ absl::Status KafkaSource::start_fetching(const SourceEnv& env, const std::vector
     partition->wake = env.wake;
     partition->position = offsets[p];
     if (options_.until_end) partition->target = marks[p].high;
+    if (const auto until = options_.until_offsets.find(partition->number);
+        until != options_.until_offsets.end())
+      partition->target = until->second;
     partition->finished = partition->position >= partition->target;
     partition->queue.reset(rd_kafka_queue_new(client_->get()));
     partitions_.push_back(std::move(partition));

@@ -80,6 +80,10 @@ struct SourceOptions {
   Start start = Start::beginning();  ///< for partitions without a committed offset
   /// Ends at the offsets that were the end when the source was opened.
   bool until_end = false;
+  /// Ends these partitions before these offsets, which need not be there yet; the others as until_end says.
+  /// For topics that are still being written when their end is known. A partition that ends at 0 has finished
+  /// at once, so it holds back no watermark.
+  std::map<int, std::int64_t> until_offsets = {};
   /// How long to wait for a topic that doesn't exist yet; 0: it is an error that names the nearest ones.
   std::chrono::milliseconds wait_for_topic{0};
   /// How long to try to reach a broker at the start; said after at most 2 s. Empty: kafka.connect_timeout.

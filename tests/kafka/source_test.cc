@@ -148,6 +148,27 @@ TEST(KafkaSource, AMissingTopicNamesTheNearest) {
       << "asking created a topic";
 }
 
+TEST(KafkaSource, EndsAtGivenOffsetsThatAreNotThereYet) {
+  const std::string topic = new_topic(3);
+  SourceOptions options = bounded();
+  options.until_offsets = {{0, 2}, {1, 0}};
+  SourceDriver driver(kafka::raw_source(topic, options));
+  ASSERT_EQ(driver.open(), absl::OkStatus());
+  EXPECT_EQ(driver.read_until(1, ReadState::finished), absl::OkStatus());
+  EXPECT_EQ(driver.read_until(2, ReadState::finished), absl::OkStatus()) << "empty when it was opened";
+  produce_values(options.brokers, topic, 0, {"a", "b", "c"});
+  EXPECT_EQ(driver.read_until(0, ReadState::finished), absl::OkStatus());
+  EXPECT_THAT(values_of(driver.seen(0)), testing::ElementsAre("a", "b"));
+}
+
+TEST(KafkaSource, AnEndInAPartitionThatIsNotThereIsRefused) {
+  const std::string topic = new_topic(2);
+  SourceOptions options = bounded();
+  options.until_offsets = {{2, 7}};
+  EXPECT_EQ(open_error(topic, options).message(),
+            "kafka topic '" + topic + "' has no partition 2 to end at offset 7; it has 2");
+}
+
 TEST(KafkaSource, ABrokerWithoutTopicsSaysSo) {
   kafka::EmbeddedBroker broker = start_broker({});
   EXPECT_EQ(open_error("orders", {.brokers = broker.bootstrap()}).message(),
