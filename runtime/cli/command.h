@@ -52,6 +52,7 @@ void say(std::string_view text);
 
 int run_broker(int argc, const char* const* argv);
 int run_consume(int argc, const char* const* argv);
+int run_demo(int argc, const char* const* argv);
 int run_new(int argc, const char* const* argv);
 int run_produce(int argc, const char* const* argv);
 int run_version(int argc, const char* const* argv);

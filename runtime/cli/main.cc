@@ -16,6 +16,7 @@ struct Entry {
 };
 
 constexpr Entry kCommands[] = {
+    {"demo", "watch a year of flights being counted and joined with the weather", run_demo},
     {"broker", "run a small Kafka broker in memory, for first tries and tests", run_broker},
     {"produce", "write records, given as JSON lines, to a topic", run_produce},
     {"consume", "print a topic's records as JSON lines", run_consume},

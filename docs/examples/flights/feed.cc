@@ -12,10 +12,12 @@ namespace {
 using slipstream::Duration;
 
 template <class T>
-absl::StatusOr<std::vector<T>> read_csv(const std::string& path) {
+absl::StatusOr<std::vector<T>> read_csv(const std::string& folder, const std::string& file) {
   std::vector<T> records;
   slipstream::App app;
-  app.source(slipstream::file::csv<T>(path)).sink([&records](const T& record) { records.push_back(record); });
+  app.source(file, slipstream::file::csv<T>(folder + "/" + file)).sink([&records](const T& record) {
+    records.push_back(record);
+  });
   if (absl::Status status = app.run(); !status.ok()) return status;
   return records;
 }
@@ -49,9 +51,9 @@ Feed<T> shuffle(std::span<const T> records, Duration disorder, std::uint64_t see
 }  // namespace
 
 absl::StatusOr<Data> read_data(const std::string& folder) {
-  auto flights = read_csv<Flight>(folder + "/flights.csv.gz");
+  auto flights = read_csv<Flight>(folder, "flights.csv.gz");
   if (!flights.ok()) return flights.status();
-  auto weather = read_csv<Weather>(folder + "/weather.csv.gz");
+  auto weather = read_csv<Weather>(folder, "weather.csv.gz");
   if (!weather.ok()) return weather.status();
   return Data{*std::move(flights), *std::move(weather)};
 }

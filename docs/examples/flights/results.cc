@@ -1,6 +1,11 @@
 #include "docs/examples/flights/results.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <system_error>
 #include <tuple>
 #include <utility>
 
@@ -52,6 +57,14 @@ void collect(const Program& program, Results& results) {
 void sort(Results& results) {
   sort_rows(results.carrier_days);
   sort_rows(results.flight_weather);
+}
+
+absl::Status prepare_folder(const std::string& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (!error && ::access(folder.c_str(), W_OK | X_OK) != 0) error.assign(errno, std::generic_category());
+  if (!error) return absl::OkStatus();
+  return absl::FailedPreconditionError("can't write to folder '" + folder + "': " + error.message());
 }
 
 absl::Status write_files(const Results& results, const std::string& folder) {

@@ -23,6 +23,9 @@ void collect(const Program& program, Results& results);
 /// Into the order of the files: by window and carrier; by scheduled time, carrier, flight number, ….
 void sort(Results& results);
 
+/// Makes the folder if it isn't there. FailedPrecondition when files can't be written there.
+absl::Status prepare_folder(const std::string& folder);
+
 /// Writes carrier_day.csv and flight_weather.csv; both appear when both are complete, over older ones.
 absl::Status write_files(const Results& results, const std::string& folder);
 

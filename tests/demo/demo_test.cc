@@ -1,0 +1,161 @@
+#include "docs/examples/flights/demo.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+
+#include "tests/demo/year.h"
+
+namespace flights {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+
+struct Shown {
+  absl::Status status;
+  std::string text;
+};
+
+/// A folder of the test's own, empty at first.
+std::string folder() {
+  const auto* test = testing::UnitTest::GetInstance()->current_test_info();
+  std::string name = std::string(test->test_suite_name()) + "." + test->name();
+  std::replace(name.begin(), name.end(), '/', '_');
+  const auto path = std::filesystem::path(testing::TempDir()) / (name + std::to_string(::getpid()));
+  std::filesystem::remove_all(path);
+  return path.string();
+}
+
+Shown run(const DemoOptions& options) {
+  char* buffer = nullptr;
+  std::size_t size = 0;
+  std::FILE* out = ::open_memstream(&buffer, &size);
+  absl::Status status = run_demo(options, out);
+  std::fclose(out);
+  std::string text(buffer, size);
+  std::free(buffer);
+  return {std::move(status), std::move(text)};
+}
+
+DemoOptions fast(int parallelism) {
+  DemoOptions options;
+  options.data_folder = kDataFolder;
+  options.pace.reset();
+  options.runtime.parallelism = parallelism;
+  return options;
+}
+
+void expect_the_years_files(const std::string& folder) {
+  Results results;
+  results.carrier_days = read_carrier_days(folder + "/carrier_day.csv").value();
+  results.flight_weather = read_flight_weather(folder + "/flight_weather.csv").value();
+  expect_the_year(results);
+}
+
+class FlightsOnTheEmbeddedBroker : public testing::TestWithParam<int> {};
+
+TEST_P(FlightsOnTheEmbeddedBroker, WriteTheExpectedFiles) {
+  DemoOptions options = fast(GetParam());
+  options.out_folder = folder();
+  options.seed = static_cast<std::uint64_t>(GetParam());
+  const Shown shown = run(options);
+  ASSERT_EQ(shown.status, absl::OkStatus()) << shown.text;
+  expect_the_years_files(options.out_folder);
+  EXPECT_THAT(shown.text,
+              AllOf(HasSubstr("336,776 flights counted + 0 late = 336,776"),
+                    HasSubstr("336,776 flights joined  + 0 late = 336,776"),
+                    HasSubstr("20 partitions hold all they were sent"),
+                    HasSubstr("2013-03-08  EV            164          67      136 min   420 min")));
+  std::filesystem::remove_all(options.out_folder);
+}
+
+INSTANTIATE_TEST_SUITE_P(Parallelism, FlightsOnTheEmbeddedBroker, testing::Values(1, 2, 8));
+
+TEST(FlightsDemo, CountsFlightsThatCameTooLate) {
+  DemoOptions options = fast(2);
+  options.bound_fraction = 0.1;
+  const Shown shown = run(options);
+  ASSERT_EQ(shown.status, absl::OkStatus()) << shown.text;
+  EXPECT_THAT(shown.text, AllOf(HasSubstr("late = 336,776\n     flight weather"),
+                                HasSubstr("late = 336,776\n     out of order"), Not(HasSubstr(" + 0 late"))));
+}
+
+TEST(FlightsDemo, FlightsStandStillWhileTheWeatherIsHeldBack) {
+  DemoOptions options = fast(2);
+  options.pace = Pace{4s, 2s};
+  const Shown shown = run(options);
+  ASSERT_EQ(shown.status, absl::OkStatus()) << shown.text;
+  EXPECT_THAT(shown.text, HasSubstr("16 of 16 wait for weather, which is held back"));
+}
+
+TEST(FlightsDemo, StoppedEarlyItSaysHowFarItGotAndWritesNoFiles) {
+  std::stop_source stop;
+  stop.request_stop();
+  DemoOptions options = fast(2);
+  options.pace = kDefaultPace;
+  options.out_folder = folder();
+  options.stop = stop.get_token();
+  const Shown shown = run(options);
+  EXPECT_TRUE(absl::IsDeadlineExceeded(shown.status)) << shown.status;
+  EXPECT_THAT(
+      std::string(shown.status.message()),
+      testing::MatchesRegex(
+          "stopped early: [0-9,]+ of 336,776 flights and [0-9,]+ of 26,115 observations were read and "
+          "drained.*; no result files were written"));
+  EXPECT_TRUE(std::filesystem::is_empty(options.out_folder));
+  std::filesystem::remove_all(options.out_folder);
+}
+
+TEST(FlightsDemo, AFolderThatCannotBeWrittenToIsSaidAtOnce) {
+  DemoOptions options = fast(1);
+  options.out_folder = "/proc/results";
+  EXPECT_EQ(run(options).status, absl::FailedPreconditionError(
+                                     "can't write to folder '/proc/results': No such file or directory"));
+}
+
+TEST(FlightsTopics, APartitionThatLacksRecordsIsNamed) {
+  auto topics = Topics::embedded();
+  ASSERT_EQ(topics.status(), absl::OkStatus());
+  auto producer = slipstream::kafka::Producer::connect((*topics)->client());
+  ASSERT_EQ(producer.status(), absl::OkStatus());
+  for (int i = 0; i < 3; ++i)
+    ASSERT_EQ(producer->produce("weather", {.partition = 2, .value = "x"}), absl::OkStatus());
+  ASSERT_EQ(producer->flush(), absl::OkStatus());
+  const std::vector<std::int64_t> all = {0, 0, 3, 0};
+  EXPECT_EQ(check_complete((*topics)->client(), "weather", all), absl::OkStatus());
+  const std::vector<std::int64_t> more = {0, 0, 4, 0};
+  EXPECT_EQ(check_complete((*topics)->client(), "weather", more),
+            absl::UnavailableError(
+                "topic 'weather' partition 2: 4 records were sent, but the broker has offsets 0 to 3: it "
+                "lost records or somebody else writes there"));
+}
+
+TEST(FlightsTopics, WhatAnEmbeddedBrokerForgetsIsNoticed) {
+  auto topics = Topics::embedded();
+  ASSERT_EQ(topics.status(), absl::OkStatus());
+  auto producer = slipstream::kafka::Producer::connect((*topics)->client());
+  ASSERT_EQ(producer.status(), absl::OkStatus());
+  const std::string large(100'000, 'x');
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_EQ(producer->produce("weather", {.partition = 1, .value = large}), absl::OkStatus());
+  }
+  ASSERT_EQ(producer->flush(), absl::OkStatus());
+  const std::vector<std::int64_t> sent = {0, 100, 0, 0};
+  const absl::Status status = check_complete((*topics)->client(), "weather", sent);
+  EXPECT_TRUE(absl::IsUnavailable(status));
+  EXPECT_THAT(
+      std::string(status.message()),
+      testing::StartsWith("topic 'weather' partition 1: 100 records were sent, but the broker has offsets "));
+}
+
+}  // namespace
+}  // namespace flights
