@@ -1,16 +1,14 @@
-#include "docs/examples/flights/demo.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
+#include <signal.h>
 
-#include <algorithm>
-#include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <string>
+#include <vector>
 
-#include "tests/demo/year.h"
+#include "tests/cli/process.h"
+#include "tests/demo/demo_runs.h"
+#include "tests/integration/real_broker.h"
 
 namespace flights {
 namespace {
@@ -19,47 +17,6 @@ using namespace std::chrono_literals;
 using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
-
-struct Shown {
-  absl::Status status;
-  std::string text;
-};
-
-/// A folder of the test's own, empty at first.
-std::string folder() {
-  const auto* test = testing::UnitTest::GetInstance()->current_test_info();
-  std::string name = std::string(test->test_suite_name()) + "." + test->name();
-  std::replace(name.begin(), name.end(), '/', '_');
-  const auto path = std::filesystem::path(testing::TempDir()) / (name + std::to_string(::getpid()));
-  std::filesystem::remove_all(path);
-  return path.string();
-}
-
-Shown run(const DemoOptions& options) {
-  char* buffer = nullptr;
-  std::size_t size = 0;
-  std::FILE* out = ::open_memstream(&buffer, &size);
-  absl::Status status = run_demo(options, out);
-  std::fclose(out);
-  std::string text(buffer, size);
-  std::free(buffer);
-  return {std::move(status), std::move(text)};
-}
-
-DemoOptions fast(int parallelism) {
-  DemoOptions options;
-  options.data_folder = kDataFolder;
-  options.pace.reset();
-  options.runtime.parallelism = parallelism;
-  return options;
-}
-
-void expect_the_years_files(const std::string& folder) {
-  Results results;
-  results.carrier_days = read_carrier_days(folder + "/carrier_day.csv").value();
-  results.flight_weather = read_flight_weather(folder + "/flight_weather.csv").value();
-  expect_the_year(results);
-}
 
 class FlightsOnTheEmbeddedBroker : public testing::TestWithParam<int> {};
 
@@ -113,6 +70,40 @@ TEST(FlightsDemo, StoppedEarlyItSaysHowFarItGotAndWritesNoFiles) {
           "drained.*; no result files were written"));
   EXPECT_TRUE(std::filesystem::is_empty(options.out_folder));
   std::filesystem::remove_all(options.out_folder);
+}
+
+TEST(FlightsDemo, AnInterruptDrainsAndLeavesNoFiles) {
+  const std::string out = folder();
+  slipstream::testing::Process demo({slipstream::test::kTool, "demo", "--out", out});
+  ASSERT_TRUE(demo.out().wait_for("flights"));
+  ASSERT_TRUE(demo.out().wait_for(" read, lag "));
+  demo.signal(SIGINT);
+  EXPECT_EQ(demo.wait(), 1);
+  EXPECT_THAT(demo.err().all(), testing::StartsWith("slipstream demo: stopped early: "));
+  EXPECT_TRUE(std::filesystem::is_empty(out));
+  std::filesystem::remove_all(out);
+}
+
+TEST(FlightsDemo, MistakesInFlagsAreUsageErrors) {
+  const auto mistake = [](std::vector<std::string> flags) {
+    flags.insert(flags.begin(), {slipstream::test::kTool, "demo"});
+    slipstream::testing::Process demo(flags);
+    EXPECT_EQ(demo.wait(), 2);
+    return demo.err().all();
+  };
+  EXPECT_EQ(mistake({"--rate", "0s"}),
+            "slipstream demo: --rate expects max or a time such as 20s, found '0s'\n");
+  EXPECT_EQ(mistake({"--rate", "fast"}),
+            "slipstream demo: --rate expects max or a time such as 20s, found 'fast'\n");
+  EXPECT_EQ(mistake({"--seed", "-1"}),
+            "slipstream demo: --seed expects a whole number from 0 on, found '-1'\n");
+  EXPECT_EQ(mistake({"--bound-fraction", "2"}),
+            "slipstream demo: --bound-fraction expects a number from 0 to 1, found '2'\n");
+  EXPECT_EQ(mistake({"--bound-fraction", "nan"}),
+            "slipstream demo: --bound-fraction expects a number from 0 to 1, found 'nan'\n");
+  EXPECT_EQ(mistake({"--keep"}), "slipstream demo: --keep is for a real broker: give --bootstrap too\n");
+  EXPECT_EQ(mistake({"--data", "/nowhere"}),
+            "slipstream demo: flights.csv.gz: can't read /nowhere/flights.csv.gz: there is no folder /nowhere\n");
 }
 
 TEST(FlightsDemo, AFolderThatCannotBeWrittenToIsSaidAtOnce) {

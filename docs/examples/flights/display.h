@@ -22,9 +22,9 @@ struct FeedProgress {
   double per_second = 0;  ///< read
   std::int64_t out_of_order = 0;
   slipstream::EventTime watermark = slipstream::kMinTime;
-  std::vector<std::int64_t> per_partition;  ///< read
-  int waiting = 0;                          ///< partitions that aren't read because of a gate
-  std::string waits_for;                    ///< the gates' reasons
+  std::vector<std::int64_t> per_partition = {};  ///< read
+  int waiting = 0;                               ///< partitions that aren't read because of a gate
+  std::string waits_for = {};                    ///< the gates' reasons
 };
 struct Progress {
   std::chrono::duration<double> elapsed{0};
