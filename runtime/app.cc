@@ -3,7 +3,6 @@
 #include <chrono>
 #include <cstdio>
 #include <functional>
-#include <mutex>
 #include <optional>
 #include <thread>
 
@@ -12,6 +11,7 @@
 #include "runtime/stepped_executor.h"
 #include "runtime/stop_signals.h"
 #include "slipstream/detail/exit_code.h"
+#include "slipstream/detail/mutex.h"
 
 namespace slipstream {
 namespace {
@@ -45,7 +45,7 @@ struct Run::Impl {
     executor->wait();
     absl::Status end = engine.close();
     {
-      const std::lock_guard lock(mutex);
+      const detail::MutexLock lock(mutex);
       status = std::move(end);
       done = true;
     }
@@ -55,10 +55,10 @@ struct Run::Impl {
   std::shared_ptr<detail::Graph> graph;
   std::unique_ptr<runtime::Executor> executor;
   Engine engine;
-  mutable std::mutex mutex;
+  mutable detail::Mutex mutex;
   std::condition_variable ended;
-  absl::Status status;
-  bool done = false;
+  absl::Status status SLIPSTREAM_GUARDED_BY(mutex);
+  bool done SLIPSTREAM_GUARDED_BY(mutex) = false;
   std::thread thread;
 };
 
@@ -72,8 +72,8 @@ Run::~Run() {
 }
 
 absl::Status Run::wait() {
-  std::unique_lock lock(impl_->mutex);
-  impl_->ended.wait(lock, [this] { return impl_->done; });
+  detail::MutexLock lock(impl_->mutex);
+  while (!impl_->done) lock.wait(impl_->ended);
   return impl_->status;
 }
 
@@ -82,7 +82,7 @@ void Run::stop() {
 }
 
 bool Run::is_done() const {
-  const std::lock_guard lock(impl_->mutex);
+  const detail::MutexLock lock(impl_->mutex);
   return impl_->done;
 }
 

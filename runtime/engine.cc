@@ -51,7 +51,7 @@ Engine::~Engine() { close_connectors(); }
 
 void Engine::log(LogLevel level, std::string_view component, const std::string& message) const {
   if (!log_) return;
-  const std::lock_guard lock(log_mutex_);
+  const detail::MutexLock lock(log_mutex_);
   log_(level, component, message);
 }
 
@@ -373,13 +373,13 @@ void Engine::on_deadline() {
 }
 
 absl::Status Engine::status() const {
-  const std::lock_guard lock(mutex_);
+  const detail::MutexLock lock(mutex_);
   return status_;
 }
 
 void Engine::fail(absl::Status status) {
   {
-    const std::lock_guard lock(mutex_);
+    const detail::MutexLock lock(mutex_);
     if (status_.ok()) status_ = std::move(status);
   }
   if (failed_.exchange(true)) return;

@@ -3,7 +3,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -17,6 +16,7 @@
 #include "runtime/source_lane.h"
 #include "slipstream/config.h"
 #include "slipstream/detail/graph.h"
+#include "slipstream/detail/mutex.h"
 #include "slipstream/detail/snapshot.h"
 #include "slipstream/metrics.h"
 
@@ -136,9 +136,9 @@ class Engine {
   std::atomic<bool> stopping_{false};
   std::atomic<CommitPhase> commit_phase_{CommitPhase::none};
   std::atomic<bool> state_over_budget_{false};
-  mutable std::mutex mutex_;
-  absl::Status status_;  ///< the first failure; guarded by mutex_
-  mutable std::mutex log_mutex_;
+  mutable detail::Mutex mutex_;
+  absl::Status status_ SLIPSTREAM_GUARDED_BY(mutex_);  ///< the first failure
+  mutable detail::Mutex log_mutex_;                    ///< one call of the hook at a time
 };
 
 }  // namespace slipstream::runtime

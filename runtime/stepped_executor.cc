@@ -9,7 +9,7 @@ namespace slipstream::runtime {
 
 void SteppedExecutor::schedule(Lane& lane) {
   {
-    const std::lock_guard lock(mutex_);
+    const detail::MutexLock lock(mutex_);
     if (stopped_) return;
     ready_.push_back(&lane);
   }
@@ -18,13 +18,13 @@ void SteppedExecutor::schedule(Lane& lane) {
 
 std::chrono::nanoseconds SteppedExecutor::now() const {
   if (!random_) return std::chrono::steady_clock::now().time_since_epoch();
-  const std::lock_guard lock(mutex_);
+  const detail::MutexLock lock(mutex_);
   return virtual_now_;
 }
 
 void SteppedExecutor::call_at(std::chrono::nanoseconds when, std::function<void()> f) {
   {
-    const std::lock_guard lock(mutex_);
+    const detail::MutexLock lock(mutex_);
     if (stopped_) return;
     due_.emplace(when, std::move(f));
   }
@@ -33,14 +33,14 @@ void SteppedExecutor::call_at(std::chrono::nanoseconds when, std::function<void(
 
 void SteppedExecutor::finish() {
   {
-    const std::lock_guard lock(mutex_);
+    const detail::MutexLock lock(mutex_);
     finished_ = true;
   }
   changed_.notify_one();
 }
 
 void SteppedExecutor::stop() {
-  const std::lock_guard lock(mutex_);
+  const detail::MutexLock lock(mutex_);
   stopped_ = true;
   ready_.clear();
   due_.clear();
@@ -48,7 +48,7 @@ void SteppedExecutor::stop() {
 
 std::optional<std::function<void()>> SteppedExecutor::due_callback() {
   const auto time = now();
-  const std::lock_guard lock(mutex_);
+  const detail::MutexLock lock(mutex_);
   if (due_.empty() || due_.begin()->first > time) return std::nullopt;
   auto f = std::move(due_.begin()->second);
   due_.erase(due_.begin());
@@ -56,7 +56,7 @@ std::optional<std::function<void()>> SteppedExecutor::due_callback() {
 }
 
 Lane* SteppedExecutor::ready_lane() {
-  const std::lock_guard lock(mutex_);
+  const detail::MutexLock lock(mutex_);
   if (ready_.empty()) return nullptr;
   const std::size_t at = random_ ? (*random_)() % ready_.size() : 0;
   Lane* lane = ready_[at];
@@ -76,7 +76,7 @@ bool SteppedExecutor::step() {
 }
 
 bool SteppedExecutor::skip_to_next(std::chrono::nanoseconds limit) {
-  const std::lock_guard lock(mutex_);
+  const detail::MutexLock lock(mutex_);
   if (!random_) return false;
   if (due_.empty() || due_.begin()->first > limit) {
     if (limit != std::chrono::nanoseconds::max()) virtual_now_ = std::max(virtual_now_, limit);
@@ -89,12 +89,12 @@ bool SteppedExecutor::skip_to_next(std::chrono::nanoseconds limit) {
 void SteppedExecutor::wait() {
   while (!finished_) {
     if (step() || skip_to_next()) continue;
-    std::unique_lock lock(mutex_);
+    detail::MutexLock lock(mutex_);
     if (finished_ || !ready_.empty()) continue;
     if (due_.empty() || random_) {
-      changed_.wait(lock, [this] { return finished_ || !ready_.empty() || !due_.empty(); });
+      while (!finished_ && ready_.empty() && due_.empty()) lock.wait(changed_);
     } else {
-      changed_.wait_until(lock, std::chrono::steady_clock::time_point(due_.begin()->first));
+      lock.wait_until(changed_, std::chrono::steady_clock::time_point(due_.begin()->first));
     }
   }
 }

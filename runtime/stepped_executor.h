@@ -6,11 +6,11 @@
 #include <deque>
 #include <functional>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <random>
 
 #include "runtime/executor.h"
+#include "slipstream/detail/mutex.h"
 
 namespace slipstream::runtime {
 
@@ -45,15 +45,15 @@ class SteppedExecutor final : public Executor {
   std::optional<std::function<void()>> due_callback();
   Lane* ready_lane();
 
-  mutable std::mutex mutex_;
+  mutable detail::Mutex mutex_;
   std::condition_variable changed_;
-  std::deque<Lane*> ready_;
-  std::multimap<std::chrono::nanoseconds, std::function<void()>> due_;
+  std::deque<Lane*> ready_ SLIPSTREAM_GUARDED_BY(mutex_);
+  std::multimap<std::chrono::nanoseconds, std::function<void()>> due_ SLIPSTREAM_GUARDED_BY(mutex_);
   std::optional<std::mt19937_64> random_;
-  std::chrono::nanoseconds virtual_now_{0};
+  std::chrono::nanoseconds virtual_now_ SLIPSTREAM_GUARDED_BY(mutex_){0};
   std::chrono::nanoseconds to_utc_{0};
   std::atomic<bool> finished_{false};
-  bool stopped_ = false;
+  bool stopped_ SLIPSTREAM_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace slipstream::runtime

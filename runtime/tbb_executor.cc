@@ -7,7 +7,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <semaphore>
 #include <thread>
@@ -17,6 +16,7 @@
 #include "runtime/executor.h"
 #include "runtime/lane.h"
 #include "slipstream/detail/graph.h"
+#include "slipstream/detail/mutex.h"
 
 namespace slipstream::runtime {
 namespace {
@@ -30,7 +30,7 @@ class Timers {
   ~Timers() { stop(); }
   void stop() {
     {
-      const std::lock_guard lock(mutex_);
+      const detail::MutexLock lock(mutex_);
       stopping_ = true;
     }
     changed_.notify_one();
@@ -38,7 +38,7 @@ class Timers {
   }
   void add(std::chrono::nanoseconds when, std::function<void()> f) {
     {
-      const std::lock_guard lock(mutex_);
+      const detail::MutexLock lock(mutex_);
       due_.emplace(when, std::move(f));
     }
     changed_.notify_one();
@@ -47,15 +47,15 @@ class Timers {
 
  private:
   void loop() {
-    std::unique_lock lock(mutex_);
+    detail::MutexLock lock(mutex_);
     while (!stopping_) {
       if (due_.empty()) {
-        changed_.wait(lock);
+        lock.wait(changed_);
         continue;
       }
       const auto next = due_.begin()->first;
       if (now() < next) {
-        changed_.wait_until(lock, std::chrono::steady_clock::time_point(next));
+        lock.wait_until(changed_, std::chrono::steady_clock::time_point(next));
         continue;
       }
       auto f = std::move(due_.begin()->second);
@@ -66,10 +66,10 @@ class Timers {
     }
   }
 
-  std::mutex mutex_;
+  detail::Mutex mutex_;
   std::condition_variable changed_;
-  std::multimap<std::chrono::nanoseconds, std::function<void()>> due_;
-  bool stopping_ = false;
+  std::multimap<std::chrono::nanoseconds, std::function<void()>> due_ SLIPSTREAM_GUARDED_BY(mutex_);
+  bool stopping_ SLIPSTREAM_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };
 
