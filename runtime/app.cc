@@ -127,30 +127,44 @@ Metrics SteppedRun::metrics() const { return impl_->engine.metrics(); }
 // ---------------------------------------------------------------- App
 
 struct App::Impl {
+  std::string program = "slipstream";
   std::string about;
   absl::StatusOr<Arguments> arguments = Arguments{};
   std::vector<std::string> rest;
+  bool program_reads_rest = false;
   ConfigSources sources;
   std::optional<Config> config;
   std::vector<std::function<void(RuntimeConfig&)>> changes;
   LogHook log;
   bool was_run = false;
+
+  absl::Status check_rest() const;
 };
 
 App::App() : impl_(std::make_unique<Impl>()) {}
 
 App::App(int argc, const char* const* argv, std::string about) : App() {
   impl_->about = std::move(about);
+  if (argc > 0) impl_->program = std::string_view(argv[0]).substr(std::string_view(argv[0]).rfind('/') + 1);
   impl_->arguments = parse_arguments(argc, argv);
   if (impl_->arguments.ok()) impl_->rest = impl_->arguments->rest;
 }
 
 App::~App() = default;
 
-const std::vector<std::string>& App::arguments() const { return impl_->rest; }
+const std::vector<std::string>& App::arguments() const {
+  impl_->program_reads_rest = true;
+  return impl_->rest;
+}
 void App::set(std::string key, std::string value) { impl_->sources.code.emplace_back(std::move(key), std::move(value)); }
 void App::tune(std::function<void(RuntimeConfig&)> change) { impl_->changes.push_back(std::move(change)); }
 void App::log_to(LogHook hook) { impl_->log = std::move(hook); }
+
+/// A program that doesn't look at arguments() has none of its own.
+absl::Status App::Impl::check_rest() const {
+  if (!arguments.ok() || program_reads_rest) return arguments.status();
+  return check_nothing_left(*arguments);
+}
 
 absl::StatusOr<Config> App::config() {
   if (!impl_->arguments.ok()) return impl_->arguments.status();
@@ -166,8 +180,12 @@ absl::StatusOr<RuntimeConfig> App::runtime_config() {
   if (std::exchange(impl_->was_run, true)) {
     return absl::FailedPreconditionError("an App runs once; make another one");
   }
+  if (absl::Status s = impl_->check_rest(); !s.ok()) return s;
   auto loaded = config();
   if (!loaded.ok()) return loaded.status();
+  std::vector<std::string> nodes;
+  for (const auto& node : graph_->nodes) nodes.push_back(node->name);
+  if (absl::Status s = loaded->check_nodes(nodes); !s.ok()) return s;
   RuntimeConfig config = loaded->runtime();
   for (const auto& change : impl_->changes) change(config);
   return config;
@@ -218,8 +236,7 @@ int App::main() {
 
 int App::do_main() {
   const auto complain = [this](const absl::Status& s) {
-    const std::string program = impl_->arguments.ok() ? impl_->arguments->program : "slipstream";
-    std::fprintf(stderr, "%s: %s\n", program.c_str(), std::string(s.message()).c_str());
+    std::fprintf(stderr, "%s: %s\n", impl_->program.c_str(), std::string(s.message()).c_str());
     return static_cast<int>(detail::exit_code(s));
   };
   if (!impl_->arguments.ok()) return complain(impl_->arguments.status());
@@ -227,6 +244,7 @@ int App::do_main() {
     std::fputs(help_text(*impl_->arguments, impl_->about).c_str(), stdout);
     return detail::kExitOk;
   }
+  if (absl::Status s = impl_->check_rest(); !s.ok()) return complain(s);
   auto loaded = config();
   if (!loaded.ok()) return complain(loaded.status());
   if (impl_->arguments->print_config) {
