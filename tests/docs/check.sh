@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What the documents promise: every relative link leads somewhere, and a C++ block under a line
-# `<!-- FILE -->` is a piece of that file, letter for letter, so that what readers copy is what the tests run.
+# What the documents promise: every relative link leads somewhere, and a block under a line `<!-- FILE -->` is a piece of
+# that file, letter for letter but for its indentation, so that what readers copy is what the tests run.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 status=0
@@ -9,6 +9,8 @@ complain() {
   echo "$*"
   status=1
 }
+
+unindented() { sed -E 's/^ +//'; }
 
 while IFS= read -r document; do
   folder=$(dirname "$document")
@@ -19,8 +21,8 @@ while IFS= read -r document; do
 
   while IFS=: read -r line source; do
     [[ -e $source ]] || { complain "$document:$line shows a piece of $source, which is not there"; continue; }
-    block=$(sed -n "$((line + 1)),\$p" "$document" | awk '/^```/ { if (inside) exit; inside = 1; next } inside')
-    [[ $block && $(<"$source") == *"$block"* ]] || complain "$document:$line differs from $source"
-  done < <(grep -nE '^<!-- [^ ]+\.(cc|h|sh|toml|txt) -->$' "$document" | sed -E 's/<!-- (.*) -->/\1/' || true)
+    block=$(sed -n "$((line + 1)),\$p" "$document" | awk '/^```/ { if (inside) exit; inside = 1; next } inside' | unindented)
+    [[ $block && $'\n'$(unindented <"$source")$'\n' == *$'\n'"$block"$'\n'* ]] || complain "$document:$line differs from $source"
+  done < <(grep -nE '^<!-- [^ ]+\.(cc|h|sh|toml|txt|in|out) -->$' "$document" | sed -E 's/<!-- (.*) -->/\1/' || true)
 done < <(find . -name '*.md' -not -path './build*' -not -path './.git/*' -not -path './.cache/*')
 exit "$status"
