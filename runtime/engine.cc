@@ -559,12 +559,20 @@ void Engine::close_connectors() {
     if (absl::Status s = sink.node->sink->close(); !s.ok()) fail_connector(sink.node->name, s);
   }
   for (auto& source : sources_) {
-    if (!std::exchange(source->is_open, false)) continue;
+    {
+      const detail::MutexLock lock(connectors_mutex_);
+      if (!std::exchange(source->is_open, false)) continue;
+    }
     if (absl::Status s = source->node->source->close(); !s.ok()) fail_connector(source->node->name, s);
   }
 }
 
 // ---------------------------------------------------------------- looking on
+
+std::optional<std::int64_t> Engine::end_offset(const Source& source, int partition) const {
+  const detail::MutexLock lock(connectors_mutex_);
+  return source.is_open ? source.node->source->end_offset(partition) : std::nullopt;
+}
 
 Metrics Engine::metrics() const {
   Metrics m;
@@ -620,6 +628,9 @@ Metrics Engine::metrics() const {
       pm.partition = static_cast<int>(p);
       pm.records = s.records.load();
       pm.next_offset = s.next_offset.load();
+      if (const auto end = end_offset(*source, static_cast<int>(p))) {
+        pm.lag = std::max<std::int64_t>(0, *end - pm.next_offset);
+      }
       pm.watermark = EventTime(Duration(s.watermark.load()));
       pm.largest_time = EventTime(Duration(s.largest.load()));
       pm.state = s.state.load();

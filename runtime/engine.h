@@ -116,6 +116,7 @@ class Engine {
   void schedule_state_check();
   std::size_t state_bytes() const;
   void on_deadline();
+  std::optional<std::int64_t> end_offset(const Source& source, int partition) const;
   std::string position_of(const RecordId& id) const;
   void log(LogLevel level, std::string_view component, const std::string& message) const;
 
@@ -136,6 +137,7 @@ class Engine {
   std::atomic<bool> stopping_{false};
   std::atomic<CommitPhase> commit_phase_{CommitPhase::none};
   std::atomic<bool> state_over_budget_{false};
+  mutable detail::Mutex connectors_mutex_;  ///< while sources are asked something or begin to close
   mutable detail::Mutex mutex_;
   absl::Status status_ SLIPSTREAM_GUARDED_BY(mutex_);  ///< the first failure
   mutable detail::Mutex log_mutex_;                    ///< one call of the hook at a time

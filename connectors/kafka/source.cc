@@ -86,6 +86,7 @@ class KafkaSource final : public RawSource {
     return "topic " + topic_ + " partition " + std::to_string(partition) + " offset " +
            std::to_string(offset);
   }
+  std::optional<std::int64_t> end_offset(int partition) const override;
   absl::Status open(const SourceEnv& env) override;
   int partition_count() const override { return count_; }
   absl::StatusOr<ReadState> read(int partition, const ReadLimits& limits, RawCollector& out) override;
@@ -142,6 +143,14 @@ class KafkaSource final : public RawSource {
   int known_partitions_ = 0;
   int missing_ = 0;  // checks in a row that did not find the topic
 };
+
+/// What the client heard with its last fetch.
+std::optional<std::int64_t> KafkaSource::end_offset(int partition) const {
+  std::int64_t low = -1;
+  std::int64_t high = -1;
+  rd_kafka_get_watermark_offsets(client_->get(), topic_.c_str(), partition, &low, &high);
+  return high < 0 ? std::nullopt : std::optional(high);
+}
 
 absl::StatusOr<std::unique_ptr<Client>> KafkaSource::start_client(const SourceEnv& env, int partitions,
                                                                   std::function<Milliseconds()> check) {

@@ -78,6 +78,9 @@ class SourceControl {
   virtual std::string position(int partition, std::int64_t offset) const {
     return name() + " partition " + std::to_string(partition) + " offset " + std::to_string(offset);
   }
+  /// The offset the partition's next record will get, as far as is known without asking anybody; for lag. From
+  /// any thread while the source is open.
+  virtual std::optional<std::int64_t> end_offset(int /*partition*/) const { return std::nullopt; }
   /// Opens what has to be opened. After success partition_count() is known.
   virtual absl::Status open(const SourceEnv& env) = 0;
   /// At least 1 after open. Partitions are numbered from 0.

@@ -1,6 +1,7 @@
 #pragma once
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,7 @@ struct PartitionMetrics {
   int partition = 0;
   std::uint64_t records = 0;
   std::int64_t next_offset = 0;
+  std::optional<std::int64_t> lag;  ///< offsets still to be read, where the source knows
   EventTime watermark = kMinTime;
   EventTime largest_time = kMinTime;
   std::string state;               ///< "active", "waiting", "caught up", "finished", "stopped"
