@@ -140,9 +140,13 @@ class AsOfJoin final : public KeyedOperator<Left, LeftKey> {
         this->counters.late += 1;
         continue;
       }
-      this->counters.absorbed += 1;
-      const Key key = std::invoke(*right_key_, batch.values[i]);
-      insert(key, {batch.times[i], batch.ids[i], std::move(batch.values[i])});
+      try {
+        const Key key = std::invoke(*right_key_, batch.values[i]);
+        insert(key, {batch.times[i], batch.ids[i], std::move(batch.values[i])});
+        this->counters.absorbed += 1;
+      } catch (...) {
+        this->give_up(batch, i, describe_current_exception());
+      }
     }
     measure();
   }

@@ -71,8 +71,16 @@ class Exchange final : public Receiver<T> {
   void route(const Batch<T>& batch) {
     for (auto& picks : picks_) picks.clear();
     for (std::size_t i = 0; i < batch.size(); ++i) {
-      const std::uint64_t hash = hash_key(std::invoke(*key_of_, batch.values[i]));
-      picks_[lane_of_shard_[shard_of(hash, env_.shards)]].push_back(static_cast<std::uint32_t>(i));
+      picks_[lane_of(batch.values[i])].push_back(static_cast<std::uint32_t>(i));
+    }
+  }
+  /// A record whose key can't be had goes to any lane: the operator there asks for the key again, and its error
+  /// policy decides.
+  std::uint32_t lane_of(const T& value) const {
+    try {
+      return lane_of_shard_[shard_of(hash_key(std::invoke(*key_of_, value)), env_.shards)];
+    } catch (...) {
+      return 0;
     }
   }
   static std::unique_ptr<Batch<T>> take(Batch<T>& batch, const std::vector<std::uint32_t>& picks) {

@@ -22,7 +22,13 @@ class KeyedOperator : public TypedOperator<In> {
  protected:
   decltype(auto) key(const In& value) const { return std::invoke(*key_of_, value); }
   std::uint32_t slot(std::uint64_t hash) const { return shard_of(hash, this->env_.shards); }
-  std::uint64_t unit(const Batch<In>& batch, std::size_t i) const override { return hash_key<Key>(key(batch.values[i])); }
+  std::uint64_t unit(const Batch<In>& batch, std::size_t i) const override {
+    try {
+      return hash_key<Key>(key(batch.values[i]));
+    } catch (...) {
+      return 0;  // it may be the key that failed
+    }
+  }
   std::uint32_t slot_of_unit(std::uint64_t hash) const override { return slot(hash); }
 
  private:
@@ -40,17 +46,21 @@ template <class State>
 class Undo {
  public:
   explicit Undo(bool active) : active_(active) {}
+  /// A record begins; nothing is changed yet.
+  void begin() { changed_ = false; }
   void before(const State& state, bool is_new) {
     if (!active_) return;
+    changed_ = true;
     is_new_ = is_new;
     if (!is_new) copy_ = std::make_unique<State>(state);
   }
-  bool active() const { return active_; }
+  bool needed() const { return changed_; }
   bool was_new() const { return is_new_; }
   State& copy() { return *copy_; }
 
  private:
   bool active_;
+  bool changed_ = false;
   bool is_new_ = false;
   std::unique_ptr<State> copy_;
 };

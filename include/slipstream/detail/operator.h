@@ -249,7 +249,8 @@ class TypedOperator : public Operator, public Receiver<In> {
     }
     give_up(batch, i, cause);
   }
-  void give_up(Batch<In>& batch, std::size_t i, const std::string& cause) {
+  template <class T>
+  void give_up(const Batch<T>& batch, std::size_t i, const std::string& cause) {
     switch (env_.errors.action) {
       case ErrorPolicy::Action::fail:
         lane().fail(*this, batch.ids[i], cause);
@@ -263,7 +264,7 @@ class TypedOperator : public Operator, public Receiver<In> {
         letter.id = batch.ids[i];
         letter.time = batch.time(i);
         letter.error = cause;
-        describe(batch, i, letter);
+        if constexpr (std::is_same_v<T, In>) describe(batch, i, letter);
         counters.dead_lettered += 1;
         lane().dead_letter(*this, std::move(letter));
         return;

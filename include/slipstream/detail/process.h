@@ -157,6 +157,7 @@ class Process final : public KeyedOperator<In, KeyOf> {
   }
   /// False: stopped right behind the record because downstream is full.
   bool handle(std::size_t at, Undo<State>& undo) {
+    undo.begin();
     const Key key = this->key(input_.values[at]);
     const std::uint64_t hash = hash_key(key);
     bool is_new = false;
@@ -178,7 +179,7 @@ class Process final : public KeyedOperator<In, KeyOf> {
     return false;
   }
   void take_back(const In& record, Undo<State>& undo) {
-    if (!undo.active()) return;
+    if (!undo.needed()) return;
     const Key key = this->key(record);
     if (undo.was_new()) {
       states_.erase(key, hash_key(key));

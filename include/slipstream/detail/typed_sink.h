@@ -55,13 +55,7 @@ class EncodedSink final : public TypedSink<T> {
     bad_.clear();
     for (std::size_t i = from; i < batch.size(); ++i) {
       Span span{bytes_.size(), 0, 0};
-      if (key_) {
-        key_buffer_.clear();
-        key_(batch.values[i], key_buffer_);
-        bytes_ += key_buffer_;
-      }
-      span.key_end = bytes_.size();
-      if (absl::Status s = encode_(batch.values[i], bytes_); !s.ok()) {
+      if (absl::Status s = encode(batch.values[i], span.key_end); !s.ok()) {
         bytes_.resize(span.key_begin);
         bad_.emplace_back(i, std::string(s.message()));
         continue;
@@ -71,6 +65,19 @@ class EncodedSink final : public TypedSink<T> {
       position_.push_back(i);
     }
     view_all(batch);
+  }
+  absl::Status encode(const T& value, std::size_t& key_end) {
+    try {
+      if (key_) {
+        key_buffer_.clear();
+        key_(value, key_buffer_);
+        bytes_ += key_buffer_;
+      }
+      key_end = bytes_.size();
+      return encode_(value, bytes_);
+    } catch (...) {
+      return absl::InvalidArgumentError(describe_current_exception());
+    }
   }
   void view_all(const Batch<T>& batch) {
     records_.clear();
