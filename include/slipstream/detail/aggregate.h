@@ -53,6 +53,7 @@ class RunningAggregate final : public KeyedOperator<In, KeyOf> {
     this->guarded(
         batch, i,
         [&](std::size_t at) {
+          undo.begin();
           decltype(auto) key = this->key(batch.values[at]);
           bool is_new = false;
           State& state = states_(key, hash_key<Key>(key), &is_new);
@@ -73,7 +74,7 @@ class RunningAggregate final : public KeyedOperator<In, KeyOf> {
 
  private:
   void take_back(const In& record, Undo<State>& undo) {
-    if (!undo.active()) return;
+    if (!undo.needed()) return;
     const Key key = this->key(record);
     if (undo.was_new()) {
       states_.erase(key, hash_key(key));
@@ -132,7 +133,10 @@ class TumblingAggregate final : public KeyedOperator<In, KeyOf> {
     if (!load(entry, start) || !load(entry, key) || !load(entry, state)) {
       return absl::DataLossError("a window's state is damaged");
     }
-    windows_[start](key, hash_key(key)) = std::move(state);
+    States& states = windows_[start];
+    const std::size_t before = states.table_bytes();
+    states(key, hash_key(key)) = std::move(state);
+    count_bytes(states, before);
     return absl::OkStatus();
   }
   std::string state_schema() const override {
@@ -147,6 +151,7 @@ class TumblingAggregate final : public KeyedOperator<In, KeyOf> {
     Undo<State> undo(needs_undo(this->env_.errors));
     TimeRange last{kMaxTime, kMinTime};  // most records fall into the window of the one before them
     States* states = nullptr;
+    std::size_t bytes_before = 0;
     this->guarded(
         batch, i,
         [&](std::size_t at) {
@@ -158,9 +163,12 @@ class TumblingAggregate final : public KeyedOperator<In, KeyOf> {
             return true;
           }
           if (!same) {
+            if (states) count_bytes(*states, bytes_before);
             states = &windows_[start];
+            bytes_before = states->table_bytes();
             last = {start, start + window_.size};
           }
+          undo.begin();
           decltype(auto) key = this->key(batch.values[at]);
           bool is_new = false;
           State& state = (*states)(key, hash_key<Key>(key), &is_new);
@@ -171,8 +179,8 @@ class TumblingAggregate final : public KeyedOperator<In, KeyOf> {
         },
         [&](std::size_t at) { take_back(batch, at, undo); });
     this->counters.absorbed += absorbed;
+    if (states) count_bytes(*states, bytes_before);
     late.emit(late_);
-    measure();
   }
 
  private:
@@ -186,7 +194,7 @@ class TumblingAggregate final : public KeyedOperator<In, KeyOf> {
     this->counters.out += 1;
   }
   void take_back(const Batch<In>& batch, std::size_t at, Undo<State>& undo) {
-    if (!undo.active()) return;
+    if (!undo.needed()) return;
     States& states = windows_[window_start(batch.times[at], window_)];
     const Key key = this->key(batch.values[at]);
     if (undo.was_new()) {
@@ -212,11 +220,12 @@ class TumblingAggregate final : public KeyedOperator<In, KeyOf> {
           return;
         }
       }
+      bytes_ -= states.table_bytes();
       windows_.erase(windows_.begin());
       position_ = 0;
     }
     send();
-    measure();
+    this->counters.state_bytes.set(bytes_);
   }
   void emit_result(const Key& key, TimeRange window, State&& state) {
     const std::uint64_t hash = hash_key(key);
@@ -230,15 +239,15 @@ class TumblingAggregate final : public KeyedOperator<In, KeyOf> {
     this->counters.out += result_.size();
     out.emit(result_);
   }
-  void measure() {
-    std::size_t bytes = 0;
-    for (const auto& [start, states] : windows_) bytes += states.table_bytes();
-    this->counters.state_bytes.set(bytes);
+  void count_bytes(const States& states, std::size_t before) {
+    bytes_ += states.table_bytes() - before;
+    this->counters.state_bytes.set(bytes_);
   }
 
   Tumbling window_;
   std::shared_ptr<const Add> add_;
   std::map<EventTime, States> windows_;
+  std::size_t bytes_ = 0;  ///< of all windows
   EventTime watermark_ = kMinTime;
   std::size_t position_ = 0;  ///< in the oldest window, while it is being emitted
   bool pending_ = false;
