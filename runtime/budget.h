@@ -13,7 +13,8 @@ class Budget {
   void take(std::size_t bytes) {
     note_peak(used_.fetch_add(static_cast<std::int64_t>(bytes)) + static_cast<std::int64_t>(bytes));
   }
-  void give_back(std::size_t bytes) { used_.fetch_sub(static_cast<std::int64_t>(bytes)); }
+  /// True when there was no room before.
+  bool give_back(std::size_t bytes) { return used_.fetch_sub(static_cast<std::int64_t>(bytes)) >= limit_; }
   std::int64_t used() const { return used_.load(); }
   std::int64_t limit() const { return limit_; }
   std::int64_t peak() const { return peak_.load(std::memory_order_relaxed); }

@@ -191,10 +191,9 @@ absl::Status Engine::check_dead_letters() const {
 absl::Status Engine::open_source(Source& source) {
   SourceEnv env;
   Source* s = &source;
-  env.wake = [s] {
-    Stage* stage = s->stage.load(std::memory_order_acquire);
-    if (!stage) return;
-    for (auto& lane : stage->lanes) static_cast<SourceLane&>(*lane).on_wake();
+  env.wake = [this, s] {
+    if (!is_started_.load(std::memory_order_acquire)) return;  // start() looks at everything anyway
+    for (auto& lane : s->stage->lanes) static_cast<SourceLane&>(*lane).on_wake();
   };
   env.fail = [this, s](absl::Status status) { fail_connector(s->node->name, status); };
   env.log = [this](LogLevel level, std::string_view component, std::string_view message) {
@@ -217,7 +216,9 @@ absl::Status Engine::open_source(Source& source) {
 absl::Status Engine::open_sink(SinkState& sink, Stage& stage) {
   SinkEnv env;
   Lane* lane = stage.lanes.front().get();
-  env.wake = [lane] { lane->notify(); };
+  env.wake = [this, lane] {
+    if (is_started_.load(std::memory_order_acquire)) lane->notify();
+  };
   env.fail = [this, node = sink.node](absl::Status status) { fail_connector(node->name, status); };
   env.log = [this](LogLevel level, std::string_view component, std::string_view message) {
     log(level, component, std::string(message));
@@ -259,7 +260,6 @@ void Engine::make_stages() {
   if (letters_read) connect_dead_letters();
   lanes_left_ = lanes_.size();
   for (Lane* lane : lanes_) executor_.add(*lane);
-  has_lanes_ = true;
   for (auto& source : sources_) source->stage = stage_of(source->node);
 }
 
@@ -333,15 +333,14 @@ const Engine::Source* Engine::find_source(std::uint32_t node) const {
 // ---------------------------------------------------------------- running
 
 void Engine::start() {
+  is_started_ = true;
   notify_all();
   schedule_commit();
   schedule_state_check();
 }
 
 void Engine::give_back(std::size_t bytes) {
-  const auto before = budget_.used();
-  budget_.give_back(bytes);
-  if (before < budget_.limit()) return;
+  if (!budget_.give_back(bytes)) return;
   for (Lane* lane : lanes_) lane->on_room();
 }
 
@@ -429,7 +428,7 @@ EventTime Engine::lowest_watermark() const {
 
 void Engine::on_source_progress() {
   for (const auto& source : sources_) {
-    for (auto& lane : source->stage.load()->lanes) {
+    for (auto& lane : source->stage->lanes) {
       if (static_cast<SourceLane&>(*lane).has_gated()) lane->notify();
     }
   }
@@ -504,7 +503,7 @@ void Engine::commit_tick() {
 bool Engine::try_commit() {
   if (commit_phase_.load() == CommitPhase::pausing) {
     const bool paused = std::all_of(sources_.begin(), sources_.end(), [](const auto& source) {
-      const auto& lanes = source->stage.load()->lanes;
+      const auto& lanes = source->stage->lanes;
       return std::all_of(lanes.begin(), lanes.end(), [](const auto& lane) { return lane->is_done() || lane->is_settled(); });
     });
     if (!paused || budget_.used() != 0) return false;
@@ -521,7 +520,7 @@ bool Engine::try_commit() {
 }
 
 void Engine::notify_all() {
-  if (!has_lanes_.load()) return;
+  if (!is_started_.load(std::memory_order_acquire)) return;
   for (Lane* lane : lanes_) lane->notify();
 }
 
@@ -682,7 +681,7 @@ detail::Snapshot Engine::snapshot() const {
   for (const auto& source : sources_) {
     auto& clocks = snapshot.sources[source->node->name];
     for (std::size_t p = 0; p < source->partitions.size(); ++p) {
-      const auto& lanes = source->stage.load()->lanes;
+      const auto& lanes = source->stage->lanes;
       clocks.push_back(static_cast<SourceLane&>(*lanes[p % lanes.size()]).clock(static_cast<int>(p)));
     }
   }
@@ -719,7 +718,7 @@ absl::Status Engine::restore(const detail::Snapshot& snapshot) {
     auto it = snapshot.sources.find(source->node->name);
     if (it == snapshot.sources.end()) continue;
     for (std::size_t p = 0; p < std::min(it->second.size(), source->partitions.size()); ++p) {
-      const auto& lanes = source->stage.load()->lanes;
+      const auto& lanes = source->stage->lanes;
       static_cast<SourceLane&>(*lanes[p % lanes.size()]).restore_clock(static_cast<int>(p), it->second[p]);
     }
   }

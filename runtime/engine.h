@@ -82,7 +82,7 @@ class Engine {
  private:
   struct Source {
     detail::Node* node = nullptr;
-    std::atomic<Stage*> stage{nullptr};  ///< set when its lanes may be woken
+    Stage* stage = nullptr;
     std::vector<PartitionStatus> partitions;
     bool is_open = false;
   };
@@ -131,7 +131,7 @@ class Engine {
   std::vector<Lane*> lanes_;
   detail::Node* dead_letters_ = nullptr;
 
-  std::atomic<bool> has_lanes_{false};  ///< lanes_ is complete
+  std::atomic<bool> is_started_{false};  ///< until then every connector may not be open, and no lane runs
   std::atomic<std::size_t> lanes_left_{0};
   std::atomic<bool> failed_{false};
   std::atomic<bool> stopping_{false};

@@ -92,9 +92,10 @@ detail::Operator& Lane::add_operator(const detail::Node& node) {
   env.shards = static_cast<std::uint32_t>(engine_.config().shards);
   env.errors = node.errors;
   env.max_future = engine_.config().max_future;
-  operators_.push_back(node.make(env));
-  nodes_.push_back(&node);
-  return *operators_.back();
+  // A node is made after those that feed it, so in the order of their numbers each is before those behind it.
+  const auto at = std::find_if(nodes_.begin(), nodes_.end(), [&](const detail::Node* n) { return n->id > node.id; }) - nodes_.begin();
+  nodes_.insert(nodes_.begin() + at, &node);
+  return **operators_.insert(operators_.begin() + at, node.make(env));
 }
 
 detail::Operator* Lane::find_operator(const detail::Node& node) const {
@@ -133,6 +134,12 @@ void Lane::push(detail::Message* message, std::size_t bytes) {
 }
 
 bool Lane::should_pause() const {
+  // Once one operator was told to stop, so are those before it: they would fill it up otherwise.
+  is_cut_short_ = is_cut_short_ || is_full();
+  return is_cut_short_;
+}
+
+bool Lane::is_full() const {
   const std::int64_t under_way = outstanding_.load();
   if (under_way == 0) return false;
   std::int64_t allowed = 0;
@@ -140,14 +147,14 @@ bool Lane::should_pause() const {
   return under_way >= allowed || engine_.budget().is_over();
 }
 
-/// As !should_pause(), but leaves word that this lane wants to know when there is room.
+/// As !is_full(), but leaves word that this lane wants to know when there is room.
 bool Lane::has_room() {
-  if (!should_pause()) {
+  if (!is_full()) {
     wants_room_.store(false, std::memory_order_relaxed);
     return true;
   }
   wants_room_.store(true);
-  if (should_pause()) return false;  // whoever makes room from here on sees wants_room_
+  if (is_full()) return false;  // whoever makes room from here on sees wants_room_
   wants_room_.store(false);
   return true;
 }
@@ -335,6 +342,7 @@ bool Lane::finish_pending() {
     detail::Operator& op = *operators_[i];
     if (!op.has_pending()) continue;
     if (!has_room()) return false;
+    is_cut_short_ = false;
     op.resume();
     if (op.has_pending()) {
       // Either there is no room now, or a sink is full and will wake us.
@@ -342,6 +350,7 @@ bool Lane::finish_pending() {
     }
     i = operators_.size();  // what it emitted may have cut short one behind it
   }
+  is_cut_short_ = false;
   if (in_message_) end_message();
   return true;
 }

@@ -114,6 +114,7 @@ class Lane : public detail::LaneServices {
   /// One unit of work; false when there is nothing to do until the next notify().
   virtual bool step();
   bool finish_pending();
+  bool is_full() const;
   bool has_room();
   bool has_under_way() const { return outstanding_.load(std::memory_order_relaxed) > 0; }
   /// Sends the output watermark on if it has moved.
@@ -131,6 +132,7 @@ class Lane : public detail::LaneServices {
   std::vector<std::unique_ptr<OutEdge>> edges_;
   std::size_t charge_ = 0;  ///< bytes of the batch being processed that are still to be given back
   bool in_message_ = false;
+  mutable bool is_cut_short_ = false;  ///< should_pause() said so since operators last went on
   std::atomic<bool> settled_{false};
 
  private:

@@ -164,7 +164,14 @@ bool SourceLane::read(Partition& partition) {
   // Without credit, a lane that has nothing under way still reads one record: somebody must move.
   if (reserved == 0 && has_under_way()) return has_room();
   const std::size_t limit = reserved == 0 ? 1 : partition.target;
-  auto outcome = source().read(partition.number, {limit, std::max<std::size_t>(1, reserved)}, partition.clock);
+  const ReadLimits limits{limit, std::max<std::size_t>(1, reserved)};
+  auto outcome = [&]() -> absl::StatusOr<detail::ReadOutcome> {
+    try {
+      return source().read(partition.number, limits, partition.clock);
+    } catch (...) {  // connectors shouldn't, but what is reserved has to be given back
+      return absl::InternalError("read: " + detail::describe_current_exception());
+    }
+  }();
   if (!outcome.ok()) {
     engine_.budget().settle(reserved, 0);
     engine_.fail_connector(stage_.node->name, outcome.status());

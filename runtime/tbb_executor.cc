@@ -1,6 +1,8 @@
 #include <oneapi/tbb/flow_graph.h>
+#include <oneapi/tbb/global_control.h>
 #include <oneapi/tbb/task_arena.h>
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <chrono>
@@ -104,7 +106,7 @@ struct WakeToken {};
 class TbbExecutor final : public Executor {
  public:
   // One slot of the arena is for the thread in wait(): tasks put from outside the arena need a thread in it.
-  explicit TbbExecutor(int threads) : arena_(threads, 1) {
+  explicit TbbExecutor(int threads) : arena_(std::min(threads, most_threads()), 1) {
     arena_.execute([this] { graph_.emplace(); });
     graph_->reserve_wait();
   }
@@ -163,6 +165,11 @@ class TbbExecutor final : public Executor {
   }
 
  private:
+  /// TBB ignores demands for more, and says so on stderr.
+  static int most_threads() {
+    return static_cast<int>(tbb::global_control::active_value(tbb::global_control::max_allowed_parallelism));
+  }
+
   using LaneNode = flow::function_node<WakeToken, flow::continue_msg>;
 
   OwnThread& own_thread(Lane& lane) { return *own_.at(&lane); }

@@ -167,6 +167,9 @@ constexpr std::uint32_t output_number(std::uint32_t parent, std::size_t j) {
   return (parent << 16) + static_cast<std::uint32_t>(j);
 }
 
+/// What a record's event time and id take in a batch beside its value.
+inline constexpr std::size_t kColumnBytes = sizeof(EventTime) + sizeof(std::uint32_t);
+
 /// The columns every batch has, whatever its record type. Optional columns are empty when no record needs them.
 struct BatchBase : Message {
   BatchBase() : Message(Kind::batch) {}
@@ -285,11 +288,10 @@ struct Batch : BatchBase {
   }
   /// What the batch takes in memory, for the budget.
   std::size_t footprint_bytes() const {
-    constexpr std::size_t columns = sizeof(EventTime) + sizeof(std::uint32_t);
     if constexpr (kFixedFootprint<T>) {
-      return values.size() * (sizeof(T) + columns);
+      return values.size() * (sizeof(T) + kColumnBytes);
     } else {
-      std::size_t sum = values.size() * columns;
+      std::size_t sum = values.size() * kColumnBytes;
       for (const T& v : values) sum += footprint(v);
       return sum;
     }

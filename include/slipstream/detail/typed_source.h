@@ -116,11 +116,18 @@ class DecodedSource final : public TypedSource<T> {
           continue;
         }
         T value{};
-        if (absl::Status s = decode_(*r.value, value); s.ok()) {
+        if (absl::Status s = decode(*r.value, value); s.ok()) {
           out_->add(std::move(value), r.offset, r.timestamp, r.headers);
         } else {
           out_->bad(r, {s.message().data(), s.message().size()});
         }
+      }
+    }
+    absl::Status decode(std::string_view bytes, T& value) {
+      try {
+        return decode_(bytes, value);
+      } catch (...) {
+        return absl::InvalidArgumentError(describe_current_exception());
       }
     }
     RawSource& raw_;
@@ -174,9 +181,9 @@ class StoredSource final : public MemorySource<T> {
     const std::size_t end = std::min(records.size(), at + limits.max_records);
     std::size_t until = at;
     if constexpr (kFixedFootprint<T>) {
-      until = std::min(end, at + std::max<std::size_t>(1, limits.max_bytes / sizeof(T)));
+      until = std::min(end, at + std::max<std::size_t>(1, limits.max_bytes / (sizeof(T) + kColumnBytes)));
     } else {
-      for (std::size_t bytes = 0; until < end && bytes < limits.max_bytes; ++until) bytes += footprint(records[until]);
+      for (std::size_t bytes = 0; until < end && bytes < limits.max_bytes; ++until) bytes += footprint(records[until]) + kColumnBytes;
     }
     if (until > at) out.add_range(records.data() + at, until - at, static_cast<std::int64_t>(at));
     at = until;
@@ -204,7 +211,7 @@ class WalkedSource final : public MemorySource<T> {
       for (std::size_t n = 0, bytes = 0; n < limits.max_records && bytes < limits.max_bytes; ++n) {
         if (*it_ == std::end(range_)) return ReadState::finished;
         T value = **it_;
-        bytes += footprint(value);
+        bytes += footprint(value) + kColumnBytes;
         out.add(std::move(value), offset_++);
         ++*it_;
       }
@@ -232,7 +239,7 @@ class GeneratedSource final : public MemorySource<T> {
       for (std::size_t n = 0, bytes = 0; n < limits.max_records && bytes < limits.max_bytes; ++n) {
         auto next = f_();
         if (!next) return ReadState::finished;
-        bytes += footprint(*next);
+        bytes += footprint(*next) + kColumnBytes;
         out.add(std::move(*next), offset_++);
       }
       return ReadState::more;
