@@ -50,8 +50,8 @@ inline DemoOptions fast(int parallelism) {
 
 inline void expect_the_years_files(const std::string& folder) {
   Results results;
-  results.carrier_days = read_carrier_days(folder + "/carrier_day.csv").value();
-  results.flight_weather = read_flight_weather(folder + "/flight_weather.csv").value();
+  results.carrier_days = read_csv<CarrierDay>(folder + "/carrier_day.csv").value();
+  results.flight_weather = read_csv<FlightWeather>(folder + "/flight_weather.csv").value();
   expect_the_year(results);
 }
 

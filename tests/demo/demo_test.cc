@@ -102,8 +102,8 @@ TEST(FlightsDemo, MistakesInFlagsAreUsageErrors) {
   EXPECT_EQ(mistake({"--bound-fraction", "nan"}),
             "slipstream demo: --bound-fraction expects a number from 0 to 1, found 'nan'\n");
   EXPECT_EQ(mistake({"--keep"}), "slipstream demo: --keep is for a real broker: give --bootstrap too\n");
-  EXPECT_EQ(mistake({"--data", "/nowhere"}),
-            "slipstream demo: flights.csv.gz: can't read /nowhere/flights.csv.gz: there is no folder /nowhere\n");
+  EXPECT_THAT(mistake({"--data", "/nowhere"}),
+              testing::EndsWith("can't read /nowhere/flights.csv.gz: there is no folder /nowhere\n"));
 }
 
 TEST(FlightsDemo, AFolderThatCannotBeWrittenToIsSaidAtOnce) {

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "docs/examples/flights/csv_file.h"
 #include "docs/examples/flights/feed.h"
 #include "docs/examples/flights/results.h"
 
@@ -23,8 +24,8 @@ inline const Results& expected() {
   static const Results results = [] {
     const std::string folder = SLIPSTREAM_SOURCE_DIR "/tests/data/expected";
     Results r;
-    r.carrier_days = read_carrier_days(folder + "/carrier_day.csv.gz").value();
-    r.flight_weather = read_flight_weather(folder + "/flight_weather.csv.gz").value();
+    r.carrier_days = read_csv<CarrierDay>(folder + "/carrier_day.csv.gz").value();
+    r.flight_weather = read_csv<FlightWeather>(folder + "/flight_weather.csv.gz").value();
     return r;
   }();
   return results;

@@ -96,7 +96,10 @@ absl::Status Demo::run() {
   collect(describe(app_, source(topics_->client(), topics_->flights(), flights_),
                    source(topics_->client(), topics_->weather(), weather_), bound),
           results_);
-  app_.tune([this](slipstream::RuntimeConfig& config) { config = options_.runtime; });
+  app_.tune([this](slipstream::RuntimeConfig& config) {
+    config = options_.runtime;
+    if (options_.bootstrap.empty()) config.kafka = {};  // meant for a real broker
+  });
   app_.log_to(log);
   return play();
 }

@@ -4,23 +4,12 @@
 #include <random>
 #include <utility>
 
-#include "slipstream/file.h"
+#include "docs/examples/flights/csv_file.h"
 
 namespace flights {
 namespace {
 
 using slipstream::Duration;
-
-template <class T>
-absl::StatusOr<std::vector<T>> read_csv(const std::string& folder, const std::string& file) {
-  std::vector<T> records;
-  slipstream::App app;
-  app.source(file, slipstream::file::csv<T>(folder + "/" + file)).sink([&records](const T& record) {
-    records.push_back(record);
-  });
-  if (absl::Status status = app.run(); !status.ok()) return status;
-  return records;
-}
 
 /// FNV-1a: the same partition in every run.
 std::uint32_t hash(std::string_view key) {
@@ -51,9 +40,9 @@ Feed<T> shuffle(std::span<const T> records, Duration disorder, std::uint64_t see
 }  // namespace
 
 absl::StatusOr<Data> read_data(const std::string& folder) {
-  auto flights = read_csv<Flight>(folder, "flights.csv.gz");
+  auto flights = read_csv<Flight>(folder + "/flights.csv.gz");
   if (!flights.ok()) return flights.status();
-  auto weather = read_csv<Weather>(folder, "weather.csv.gz");
+  auto weather = read_csv<Weather>(folder + "/weather.csv.gz");
   if (!weather.ok()) return weather.status();
   return Data{*std::move(flights), *std::move(weather)};
 }

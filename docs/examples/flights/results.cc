@@ -32,15 +32,6 @@ void write_rows(slipstream::App& app, const std::vector<T>& rows, const std::str
   app.source(slipstream::from(rows)).sink(file::csv_sink<T>(path, {.overwrite = true}));
 }
 
-template <class T>
-absl::StatusOr<std::vector<T>> read_rows(const std::string& path) {
-  std::vector<T> rows;
-  slipstream::App app;
-  app.source(file::csv<T>(path)).sink([&rows](const T& row) { rows.push_back(row); });
-  if (absl::Status status = app.run(); !status.ok()) return status;
-  return rows;
-}
-
 }  // namespace
 
 void collect(const Program& program, Results& results) {
@@ -72,13 +63,6 @@ absl::Status write_files(const Results& results, const std::string& folder) {
   write_rows(app, results.carrier_days, folder + "/carrier_day.csv");
   write_rows(app, results.flight_weather, folder + "/flight_weather.csv");
   return app.run();
-}
-
-absl::StatusOr<std::vector<CarrierDay>> read_carrier_days(const std::string& path) {
-  return read_rows<CarrierDay>(path);
-}
-absl::StatusOr<std::vector<FlightWeather>> read_flight_weather(const std::string& path) {
-  return read_rows<FlightWeather>(path);
 }
 
 }  // namespace flights

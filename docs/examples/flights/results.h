@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "docs/examples/flights/flights.h"
 
 /// What the program computed, and the two files it becomes.
@@ -28,9 +27,5 @@ absl::Status prepare_folder(const std::string& folder);
 
 /// Writes carrier_day.csv and flight_weather.csv; both appear when both are complete, over older ones.
 absl::Status write_files(const Results& results, const std::string& folder);
-
-/// What write_files() wrote; plain or, where the name ends with .gz, packed.
-absl::StatusOr<std::vector<CarrierDay>> read_carrier_days(const std::string& path);
-absl::StatusOr<std::vector<FlightWeather>> read_flight_weather(const std::string& path);
 
 }  // namespace flights

@@ -20,7 +20,7 @@ std::string grouped(std::int64_t number) {
   std::string digits = std::to_string(number);
   const int first = number < 0 ? 1 : 0;
   for (int i = static_cast<int>(digits.size()) - 3; i > first; i -= 3)
-    digits.insert(static_cast<std::size_t>(i), ",");
+    digits.insert(static_cast<std::size_t>(i), 1, ',');
   return digits;
 }
 
