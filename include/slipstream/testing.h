@@ -26,17 +26,17 @@ class PushedSource final : public MemorySource<T> {
   std::string name() const override { return "pushed records"; }
   int partition_count() const override { return static_cast<int>(partitions_.size()); }
 
-  void push(int partition, T value) {
+  void push(int partition, T value, HeadersPtr headers) {
     const std::lock_guard lock(mutex_);
-    partitions_[static_cast<std::size_t>(partition)].items.push_back({std::move(value), kMinTime});
+    partitions_[static_cast<std::size_t>(partition)].items.push_back({std::move(value), kMinTime, std::move(headers)});
   }
   void advance_watermark(int partition, EventTime to) {
     const std::lock_guard lock(mutex_);
-    partitions_[static_cast<std::size_t>(partition)].items.push_back({std::nullopt, to});
+    partitions_[static_cast<std::size_t>(partition)].items.push_back({std::nullopt, to, nullptr});
   }
-  void finish() {
+  void finish(int partition) {
     const std::lock_guard lock(mutex_);
-    for (Partition& p : partitions_) p.finished = true;
+    partitions_[static_cast<std::size_t>(partition)].finished = true;
   }
   void skip_to(int partition, std::int64_t offset) { partitions_[static_cast<std::size_t>(partition)].offset = offset; }
   void wake() {
@@ -55,7 +55,7 @@ class PushedSource final : public MemorySource<T> {
     while (!p.items.empty() && n < limits.max_records) {
       Item& item = p.items.front();
       if (item.value) {
-        out.add(std::move(*item.value), p.offset++);
+        out.add(std::move(*item.value), p.offset++, std::nullopt, std::move(item.headers));
         ++n;
         p.items.pop_front();
       } else {
@@ -73,6 +73,7 @@ class PushedSource final : public MemorySource<T> {
   struct Item {
     std::optional<T> value;  ///< empty: a watermark
     EventTime watermark;
+    HeadersPtr headers;
   };
   struct Partition {
     std::deque<Item> items;
@@ -152,21 +153,32 @@ class TestDriver {
         {.name = "watch " + std::to_string(++watched_)});
     return collected;
   }
-  /// Replaces the source's own records by what is pushed here.
+  /// Replaces the source's own records by what is pushed here. The first call for a source (this one or one of
+  /// those below) comes before the first run().
   template <class T>
-  void push(const SourceStream<T>& source, std::type_identity_t<T> record, int partition = 0) {
-    pushed(source).push(partition, std::move(record));
+  void push(const SourceStream<T>& source, std::type_identity_t<T> record, int partition = 0, Headers headers = {}) {
+    HeadersPtr shared = headers.empty() ? nullptr : std::make_shared<const Headers>(std::move(headers));
+    pushed(source).push(partition, std::move(record), std::move(shared));
     pushed(source).wake();
   }
   /// Says that nothing older will follow in any partition of the source.
   template <class T>
   void advance_watermark(const SourceStream<T>& source, EventTime to) {
-    for (int p = 0; p < options_.partitions; ++p) pushed(source).advance_watermark(p, to);
-    pushed(source).wake();
+    for (int p = 0; p < options_.partitions; ++p) advance_watermark(source, to, p);
   }
   template <class T>
+  void advance_watermark(const SourceStream<T>& source, EventTime to, int partition) {
+    pushed(source).advance_watermark(partition, to);
+    pushed(source).wake();
+  }
+  /// Says that nothing at all will follow what was pushed.
+  template <class T>
   void finish(const SourceStream<T>& source) {
-    pushed(source).finish();
+    for (int p = 0; p < options_.partitions; ++p) finish(source, p);
+  }
+  template <class T>
+  void finish(const SourceStream<T>& source, int partition) {
+    pushed(source).finish(partition);
     pushed(source).wake();
   }
   /// The next pushed record of the partition gets this offset; for going on behind a snapshot.
@@ -207,6 +219,7 @@ class TestDriver {
 
  private:
   absl::Status start() {
+    if (!mistake_.ok()) return mistake_;
     if (run_) return run_->status();
     RuntimeConfig config;
     config.parallelism = options_.parallelism;
@@ -223,7 +236,11 @@ class TestDriver {
     }
     auto made = std::make_shared<detail::PushedSource<T>>(options_.partitions);
     std::shared_ptr<detail::TypedSource<T>> typed = made;
-    node.substitute(typed, &made->control());
+    if (run_) {
+      mistake_ = absl::FailedPreconditionError("TestDriver: push to source '" + node.name + "' before the first run, if only skip_to(source, 0, 0)");
+    } else {
+      node.substitute(typed, &made->control());
+    }
     sources_.emplace_back(&node, typed);
     return *made;
   }
@@ -231,6 +248,7 @@ class TestDriver {
   std::shared_ptr<detail::Graph> graph_;
   TestOptions options_;
   int watched_ = 0;
+  absl::Status mistake_;
   std::vector<std::pair<detail::Node*, std::shared_ptr<void>>> sources_;
   std::unique_ptr<detail::SimulatedRun> run_;
 };
