@@ -219,6 +219,8 @@ class Stream {
       static_assert(KeySelector<F, T>,
                     "key_by() needs a key that is a number, bool, enum, string, time, or an optional, pair, tuple or "
                     "struct with SLIPSTREAM_FIELDS made of these");
+      static_assert(!KeySelector<F, T> || detail::Storable<std::remove_cvref_t<std::invoke_result_t<const F&, const T&>>>,
+                    "key_by() keeps keys longer than records: return a std::string instead of a std::string_view");
     }
     return KeyedStream<T, F>(*this, std::make_shared<const F>(std::move(key_of)));
   }
