@@ -411,11 +411,13 @@ void Engine::fail_internal(const std::string& what) { fail(absl::InternalError("
 EventTime Engine::source_watermark(std::uint32_t node) const {
   const Source* source = find_source(node);
   EventTime least = kMaxTime;
+  bool any_idle = false;
   for (const PartitionStatus& p : source->partitions) {
     if (p.is_finished.load()) continue;
-    least = std::min(least, EventTime(Duration(p.watermark.load())));
+    any_idle = any_idle || p.is_idle.load();
+    if (!p.is_idle.load()) least = std::min(least, EventTime(Duration(p.watermark.load())));
   }
-  return least;
+  return least == kMaxTime && any_idle ? kMinTime : least;
 }
 
 EventTime Engine::lowest_watermark() const {
@@ -429,7 +431,7 @@ EventTime Engine::lowest_watermark() const {
 void Engine::on_source_progress() {
   for (const auto& source : sources_) {
     for (auto& lane : source->stage->lanes) {
-      if (static_cast<SourceLane&>(*lane).has_gated()) lane->notify();
+      if (static_cast<SourceLane&>(*lane).waits_for_others()) lane->notify();
     }
   }
 }

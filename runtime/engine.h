@@ -64,6 +64,7 @@ class Engine {
   void on_lane_done();
 
   // Progress of sources
+  /// Of its unfinished partitions, idle ones left aside.
   EventTime source_watermark(std::uint32_t node) const;
   EventTime lowest_watermark() const;
   bool is_state_over_budget() const { return state_over_budget_.load(std::memory_order_relaxed); }

@@ -159,6 +159,13 @@ bool Lane::has_room() {
   return true;
 }
 
+bool Lane::wait_for_idle() {
+  wants_idle_.store(true);
+  if (outstanding_.load() > 0) return true;  // whoever takes the last from here on sees wants_idle_
+  wants_idle_.store(false);
+  return false;
+}
+
 void Lane::send(int edge, std::uint32_t lane, std::unique_ptr<detail::BatchBase> batch) {
   // What the batch in work is charged with goes over to what it became; only growth is new credit.
   const std::size_t carried = std::min(charge_, batch->bytes);
@@ -170,8 +177,8 @@ void Lane::send(int edge, std::uint32_t lane, std::unique_ptr<detail::BatchBase>
 }
 
 void Lane::on_batch_consumed() {
-  outstanding_.fetch_sub(1);
-  if (wants_room_.load()) notify();
+  const bool is_last = outstanding_.fetch_sub(1) == 1;
+  if (wants_room_.load() || (is_last && wants_idle_.load())) notify();
 }
 
 void Lane::fail(const detail::Operator& op, const RecordId& id, std::string_view cause) {
@@ -220,6 +227,7 @@ void Lane::notify() {
 void Lane::run() noexcept {
   const std::uint64_t seen = notified_.load(std::memory_order_acquire);
   bool more = false;
+  wants_idle_.store(false, std::memory_order_relaxed);
   account_idle(wall());
   try {
     more = run_slice();
@@ -251,14 +259,20 @@ bool Lane::run_slice() {
       return false;
     }
     if (done_.load(std::memory_order_relaxed)) return false;
-    run_timers();
-    if (!step()) return false;
+    if (timers_due()) run_timers();
+    if (!step() && !timers_due()) return false;
   }
   return true;
 }
 
+/// Retries come behind what an operator couldn't send yet.
+bool Lane::timers_due() const {
+  if (!timer_due_.load(std::memory_order_relaxed)) return false;
+  return std::none_of(operators_.begin(), operators_.end(), [](const auto& op) { return op->has_pending(); });
+}
+
 void Lane::run_timers() {
-  if (!timer_due_.load(std::memory_order_relaxed) || !timer_due_.exchange(false)) return;
+  timer_due_.store(false);
   next_wake_ = std::chrono::nanoseconds::max();
   for (auto& op : operators_) op->on_timer();
   watermark_dirty_ = true;  // a hold may be gone

@@ -116,6 +116,8 @@ class Lane : public detail::LaneServices {
   bool finish_pending();
   bool is_full() const;
   bool has_room();
+  /// As has_under_way(), but leaves word that this lane wants to know when nothing is under way any more.
+  bool wait_for_idle();
   bool has_under_way() const { return outstanding_.load(std::memory_order_relaxed) > 0; }
   /// Sends the output watermark on if it has moved.
   void broadcast(EventTime watermark);
@@ -145,6 +147,7 @@ class Lane : public detail::LaneServices {
   enum class SinkState { open, flushing, done };
 
   bool run_slice();
+  bool timers_due() const;
   void run_timers();
   void begin_message(detail::BatchBase& batch);
   void end_message();
@@ -161,6 +164,7 @@ class Lane : public detail::LaneServices {
   std::atomic<std::uint64_t> notified_{0};
   std::atomic<std::int64_t> outstanding_{0};
   std::atomic<bool> wants_room_{false};
+  std::atomic<bool> wants_idle_{false};
   std::atomic<bool> timer_due_{false};
   std::atomic<std::uint64_t> queue_bytes_{0};
   std::atomic<std::int64_t> sent_watermark_{kMinTime.time_since_epoch().count()};

@@ -74,10 +74,14 @@ void SourceLane::wake_partitions() {
 /// The lane's watermark is the least of its unfinished partitions'. True when it moved.
 bool SourceLane::publish_watermark() {
   EventTime least = kMaxTime;
+  bool any_idle = false;
   for (Partition& p : partitions_) {
-    if (p.state == ReadState::finished || p.is_idle) continue;
-    least = std::min(least, p.clock.watermark);
+    if (p.state == ReadState::finished) continue;
+    any_idle = any_idle || p.status->is_idle.load();
+    if (!p.status->is_idle.load()) least = std::min(least, p.clock.watermark);
   }
+  follows_.store(least == kMaxTime && any_idle);
+  if (follows_.load()) least = engine_.source_watermark(stage_.node->id);  // of other lanes' partitions
   least = std::min(least, least_hold());
   if (least <= watermark()) return false;
   if (least == kMaxTime) return false;  // said by the end
@@ -152,9 +156,9 @@ std::uint32_t SourceLane::gates_of(const Partition& partition, int& waits_for) c
 /// A partition that trickles is read at once when the lanes behind are idle; while they are busy anyway, a few
 /// records wait for company.
 bool SourceLane::must_linger(const Partition& partition) {
-  if (partition.quiet_since == std::chrono::nanoseconds{0} || !has_under_way()) return false;
+  if (!partition.quiet_since || !has_under_way()) return false;
   const auto due = partition.last_read + std::chrono::nanoseconds(engine_.config().linger);
-  if (now() >= due) return false;
+  if (now() >= due || !wait_for_idle()) return false;
   wake_at(due);
   return true;
 }
@@ -164,6 +168,8 @@ bool SourceLane::read(Partition& partition) {
   // Without credit, a lane that has nothing under way still reads one record: somebody must move.
   if (reserved == 0 && has_under_way()) return has_room();
   const std::size_t limit = reserved == 0 ? 1 : partition.target;
+  // While it was idle, the others' watermark went ahead: what is older than that is late.
+  if (partition.status->is_idle.load()) partition.clock.watermark = std::max(partition.clock.watermark, watermark());
   const ReadLimits limits{limit, std::max<std::size_t>(1, reserved)};
   auto outcome = [&]() -> absl::StatusOr<detail::ReadOutcome> {
     try {
@@ -190,9 +196,9 @@ void SourceLane::after_read(Partition& partition, const detail::ReadOutcome& out
   if (outcome.records >= limit) partition.target = std::min(max_batch, 2 * partition.target);
   if (outcome.records > 0) {
     partition.last_read = now();
-    partition.is_idle = false;
+    partition.status->is_idle.store(false);
     partition.alarmed = false;
-    partition.quiet_since = {};
+    partition.quiet_since.reset();
   }
   if (outcome.state == ReadState::caught_up) watch_quiet(partition);
   if (outcome.state == ReadState::caught_up || outcome.state == ReadState::waiting) {
@@ -211,16 +217,16 @@ void SourceLane::after_read(Partition& partition, const detail::ReadOutcome& out
 /// Applies the user's WhenQuiet to a partition that has caught up.
 void SourceLane::watch_quiet(Partition& partition) {
   const auto now_ = now();
-  if (partition.quiet_since == std::chrono::nanoseconds{0}) {
+  if (!partition.quiet_since) {
     partition.quiet_since = now_;
     partition.quiet_base = partition.clock.watermark;
   }
   const WhenQuiet& policy = stage_.node->when_quiet;
   if (policy.action == WhenQuiet::Action::hold) return;
-  const auto quiet_for = now_ - partition.quiet_since;
+  const auto quiet_for = now_ - *partition.quiet_since;
   const std::chrono::nanoseconds after = policy.after;
   if (quiet_for < after) {
-    wake_at(partition.quiet_since + after);
+    wake_at(*partition.quiet_since + after);
     return;
   }
   if (policy.action == WhenQuiet::Action::alarm) {
@@ -229,7 +235,7 @@ void SourceLane::watch_quiet(Partition& partition) {
     return;
   }
   if (partition.clock.largest == kMinTime) {
-    partition.is_idle = true;
+    partition.status->is_idle.store(true);
   } else {
     const auto passed = std::chrono::duration_cast<Duration>(quiet_for);
     partition.clock.watermark =

@@ -2,6 +2,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,7 @@ struct PartitionStatus {
   std::atomic<std::uint32_t> gates{0};
   std::atomic<const char*> state{"active"};
   std::atomic<bool> is_finished{false};
+  std::atomic<bool> is_idle{false};  ///< never had a record, and WhenQuiet::advance: others' watermarks count
   std::atomic<int> waits_for{-1};  ///< id of the source, with Gates::kDependency
 };
 
@@ -39,7 +41,8 @@ class SourceLane final : public Lane {
     woken_.store(true);
     notify();
   }
-  bool has_gated() const { return has_gated_.load(); }
+  /// Whether the progress of other partitions may give this lane something to do.
+  bool waits_for_others() const { return has_gated_.load() || follows_.load(); }
   /// Clocks and offsets, for snapshots; when nothing runs.
   const detail::PartitionClock& clock(int partition) const;
   void restore_clock(int partition, const detail::PartitionClock& clock);
@@ -55,9 +58,8 @@ class SourceLane final : public Lane {
     ReadState state = ReadState::more;
     std::size_t target = 0;  ///< records to read at a time
     std::chrono::nanoseconds last_read{0};
-    std::chrono::nanoseconds quiet_since{0};
+    std::optional<std::chrono::nanoseconds> quiet_since;
     EventTime quiet_base = kMinTime;  ///< the watermark when it became quiet
-    bool is_idle = false;  ///< quiet without ever having had a record, and WhenQuiet::advance
     bool alarmed = false;
   };
 
@@ -76,6 +78,7 @@ class SourceLane final : public Lane {
   std::vector<Partition> partitions_;
   std::atomic<bool> woken_{false};
   std::atomic<bool> has_gated_{false};
+  std::atomic<bool> follows_{false};  ///< all its partitions are idle: its watermark is the other lanes'
   std::size_t next_ = 0;  ///< where the search for a partition starts
 };
 

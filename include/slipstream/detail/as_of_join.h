@@ -189,6 +189,7 @@ class AsOfJoin final : public KeyedOperator<Left, LeftKey> {
     join_ready();
   }
   void join_ready() {
+    this->divert_waiting(ready_, 0);  // held rows may belong to a key that waits by now
     std::size_t i = 0;
     std::size_t kept = 0;
     this->guarded(

@@ -206,15 +206,20 @@ struct BatchBase : Message {
     append_optional(from, i, size);
   }
   /// Appends the columns of a record that waited in state or was made by an operator.
-  void append_columns(EventTime time, const RecordId& id, const HeadersPtr& record_headers = nullptr) {
+  void append_columns(EventTime time, const RecordId& id, const HeadersPtr& record_headers = nullptr,
+                      EventTime stamp = kMinTime) {
     const std::size_t size = ids.size();
     ids.push(id);
+    times.resize(size, kMinTime);
     times.push_back(time);
     if (record_headers || !headers.empty()) {
       headers.resize(size);
       headers.push_back(record_headers);
     }
-    if (!stamps.empty()) stamps.push_back(kMinTime);
+    if (stamp != kMinTime || !stamps.empty()) {
+      stamps.resize(size, kMinTime);
+      stamps.push_back(stamp);
+    }
   }
   /// Takes the picked records' columns from another batch; this one is empty.
   void gather_columns(const BatchBase& from, std::span<const std::uint32_t> picks) {
@@ -258,7 +263,10 @@ struct BatchBase : Message {
 
  private:
   void append_optional(const BatchBase& from, std::size_t i, std::size_t size) {
-    if (!from.times.empty()) times.push_back(from.times[i]);
+    if (!from.times.empty() || !times.empty()) {
+      times.resize(size, kMinTime);
+      times.push_back(from.time(i));
+    }
     if (!from.headers.empty() || !headers.empty()) {
       headers.resize(size);
       headers.push_back(from.headers.empty() ? nullptr : from.headers[i]);

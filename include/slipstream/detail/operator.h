@@ -188,6 +188,7 @@ class TypedOperator : public Operator, public Receiver<In> {
   void receive(Batch<In>& batch) final {
     BusyScope busy(*this);
     counters.in += batch.size();
+    divert_waiting(batch, 0);
     process(batch);
   }
   void receive_message(int, BatchBase& batch) override { receive(static_cast<Batch<In>&>(batch)); }
@@ -225,7 +226,6 @@ class TypedOperator : public Operator, public Receiver<In> {
   /// behind i may leave the batch then, so body must not use columns of its own made before.
   template <class Body, class Undo>
   void guarded(Batch<In>& batch, std::size_t& i, Body&& body, Undo&& undo) {
-    if (!waiting_.empty() && !is_retry_) divert_waiting(batch, i);
     while (i < batch.size()) {
       try {
         for (; i < batch.size(); ++i) {
@@ -235,9 +235,25 @@ class TypedOperator : public Operator, public Receiver<In> {
         undo(i);
         failed(batch, i, describe_current_exception());
         ++i;
-        if (!waiting_.empty()) divert_waiting(batch, i);
+        divert_waiting(batch, i);
       }
     }
+  }
+  /// Takes records from `first` on whose unit waits out of the batch. Nothing of what process() gets waits.
+  void divert_waiting(Batch<In>& batch, std::size_t first) {
+    if (waiting_.empty() || is_retry_) return;
+    std::size_t kept = first;
+    for (std::size_t i = first; i < batch.size(); ++i) {
+      const std::uint64_t u = unit(batch, i);
+      if (waiting_.contains(u)) {
+        waiting_.put_behind(u, {batch_of_one(batch, i), 0});
+        note_waiting(batch.ids[i]);
+        continue;
+      }
+      if (kept != i) batch.values[kept] = std::move(batch.values[i]);
+      batch.move_columns_down(i, kept++);
+    }
+    batch.truncate(kept);
   }
   /// Applies the error policy to a record that failed.
   void failed(Batch<In>& batch, std::size_t i, const std::string& cause) {
@@ -287,24 +303,12 @@ class TypedOperator : public Operator, public Receiver<In> {
                 "more than " + std::to_string(env_.errors.max_held) +
                     " records wait for a retry; raise ErrorPolicy::max_held or give up on records sooner");
   }
-  /// Takes records from `first` on whose unit waits out of the batch.
-  void divert_waiting(Batch<In>& batch, std::size_t first) {
-    std::size_t kept = first;
-    for (std::size_t i = first; i < batch.size(); ++i) {
-      const std::uint64_t u = unit(batch, i);
-      if (waiting_.contains(u)) {
-        waiting_.put_behind(u, {batch_of_one(batch, i), 0});
-        note_waiting(batch.ids[i]);
-        continue;
-      }
-      if (kept != i) batch.values[kept] = std::move(batch.values[i]);
-      batch.move_columns_down(i, kept++);
-    }
-    batch.truncate(kept);
-  }
   void retry() {
     BusyScope busy(*this);
-    while (auto due = waiting_.take_due(lane().now())) {
+    // A record cut short by has_pending() isn't done; the lane calls again when it is.
+    while (!has_pending()) {
+      auto due = waiting_.take_due(lane().now());
+      if (!due) break;
       counters.held -= 1;
       attempts_ = due->second.attempts;
       is_retry_ = true;
@@ -359,8 +363,7 @@ class TypedOperator : public Operator, public Receiver<In> {
     HeadersPtr headers;
     out.values.emplace_back();
     if (!load(in, out.values.back()) || !load_columns(in, time, id, headers) || !load(in, stamp)) return false;
-    out.append_columns(time, id, headers);
-    if (stamp != kMinTime) out.stamps.push_back(stamp);
+    out.append_columns(time, id, headers, stamp);
     return true;
   }
 

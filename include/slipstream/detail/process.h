@@ -79,7 +79,7 @@ class Process final : public KeyedOperator<In, KeyOf> {
 
   void on_watermark(std::span<const EventTime> ports) override {
     BusyScope busy(*this);
-    watermark_ = ports[0];
+    passed_ = std::exchange(watermark_, ports[0]);
     fire_timers();
   }
   bool has_pending() const override { return at_ < input_.size() || timers_pending_; }
@@ -234,7 +234,8 @@ class Process final : public KeyedOperator<In, KeyOf> {
     }
     apply(key, hash);
     for (Out& o : context_.outputs()) {
-      result_.append_columns(at, id);
+      // A timer for a time that had passed when it was set fires late, and so are its outputs.
+      result_.append_columns(at, id, nullptr, is_late(at, passed_) ? passed_ : kMinTime);
       result_.values.push_back(std::move(o));
       ++id.n;
     }
@@ -250,6 +251,7 @@ class Process final : public KeyedOperator<In, KeyOf> {
   std::map<std::pair<EventTime, std::uint64_t>, std::vector<Key>> timers_;
   ProcessContext<Key, Out> context_;
   EventTime watermark_ = kMinTime;
+  EventTime passed_ = kMinTime;  ///< the watermark before: what is behind this node knows it already
   bool timers_pending_ = false;
   Batch<In> input_;
   std::size_t at_ = 0;

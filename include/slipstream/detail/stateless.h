@@ -260,7 +260,7 @@ class FlatMap final : public TypedOperator<In> {
     }
     walk_.reset();
     made_ == 0 ? this->counters.filtered += 1 : this->counters.forwarded += 1;
-    made_ = 0;
+    made_ = sent_ = 0;
     if (result_.size() < this->lane().max_batch) return true;
     send();
     if (!this->lane().should_pause()) return true;
