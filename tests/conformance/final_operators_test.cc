@@ -1,0 +1,320 @@
+#include <map>
+#include <optional>
+
+#include "operator_conformance.h"
+
+/// Operators whose set of results depends on nothing but the records and their lateness.
+namespace slipstream::conformance {
+namespace {
+
+constexpr Tumbling kWindow = tumbling(10s, 3s);
+
+/// Sums that don't depend on the order; the text is in it so that a damaged record shows.
+struct Summary {
+  std::int64_t count = 0, sum = 0, least = INT64_MAX, largest = INT64_MIN;
+  std::uint64_t texts = 0;
+  void add(const Event& e) {
+    ++count;
+    sum += e.value;
+    least = std::min(least, e.value);
+    largest = std::max(largest, e.value);
+    texts += detail::hash_bytes(e.text);
+  }
+  friend bool operator==(const Summary&, const Summary&) = default;
+};
+SLIPSTREAM_FIELDS(Summary, count, sum, least, largest, texts)
+
+std::string show(const Summary& s) {
+  return text_of(s.count, s.sum, s.least, s.largest, std::to_string(s.texts));
+}
+std::string show_event(const Event& e, const RecordInfo& info) { return text_of(info.id, e.value, e.at, e.text); }
+Line late_line(const Arrival& a) { return {a.event.key, a.id, a.event.at, show_event(a.event, {a.event.at, a.id, nullptr})}; }
+
+// ---------------------------------------------------------------- tumbling windows
+
+/// Which window, the slow way: try them all.
+EventTime start_of(EventTime t, const Tumbling& w) {
+  EventTime start = EventTime(w.offset) - 1000 * w.size;
+  while (start + w.size <= t) start += w.size;
+  return start;
+}
+
+struct WindowModel {
+  std::map<std::pair<std::int64_t, EventTime>, Summary> windows;
+  Lines late;
+};
+WindowModel model_windows(const std::vector<Arrival>& all, const Tumbling& w) {
+  WindowModel model;
+  for (const Arrival& a : all) {
+    const EventTime start = start_of(a.event.at, w);
+    if (start + w.size <= a.watermark) {
+      model.late.push_back(late_line(a));
+    } else {
+      model.windows[{a.event.key, start}].add(a.event);
+    }
+  }
+  return model;
+}
+Lines lines_of(const std::map<std::pair<std::int64_t, EventTime>, Summary>& windows, const Tumbling& w) {
+  Lines lines;
+  for (const auto& [at, summary] : windows) {
+    const auto& [key, start] = at;
+    lines.push_back({key, {}, start + w.size - 1us, text_of(start, start + w.size) + show(summary)});
+  }
+  return lines;
+}
+
+std::string show_value(const Summary& s) { return show(s); }
+std::string show_value(std::int64_t n) { return text_of(n); }
+
+template <class T>
+void out_windows(Pipeline& p, const std::string& name, const Stream<Windowed<std::int64_t, T>>& windows) {
+  using W = Windowed<std::int64_t, T>;
+  p.out(name, windows, &W::key,
+        [](const W& w, const RecordInfo&) { return text_of(w.window.start, w.window.end) + show_value(w.value); });
+}
+
+const Program kTumbling = [](Pipeline& p) {
+  auto windows = p.sources[0].key_by(&Event::key).window(kWindow).aggregate<Summary>("windows");
+  out_windows<Summary>(p, "windows", windows);
+  p.out("late", windows.late(), &Event::key, show_event);
+};
+const Check kCheckTumbling = [](const Input& input, const Outcome& got) {
+  const WindowModel model = model_windows(arrivals(input, 0), kWindow);
+  expect_same_set(lines_of(model.windows, kWindow), got.at("windows"));
+  expect_same_set(model.late, got.at("late"));
+};
+
+TEST(TumblingAggregateConformance, IsFinalWithoutLateRecords) { sweep_simulated(kTumbling, {}, kCheckTumbling); }
+TEST(TumblingAggregateConformance, IsFinalWithLateRecords) {
+  sweep_simulated(kTumbling, {.beyond_bound = 25s}, kCheckTumbling);
+}
+TEST(TumblingAggregateConformance, IsFinalOnThreadsAndStepped) {
+  sweep_for_real(kTumbling, {.beyond_bound = 25s}, kCheckTumbling);
+}
+
+TEST(Threads, MoreThanTheMachineHasAreMadeWithoutAWord) {
+  testing::internal::CaptureStderr();
+  std::mt19937_64 random(1);
+  const Input input = make_input({}, random);
+  kCheckTumbling(input, run_for_real(kTumbling, input, {.parallelism = 64}, Executor::tbb));
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+}
+
+TEST(TumblingCountConformance, CountsRecordsOfKeyAndWindow) {
+  sweep_simulated(
+      [](Pipeline& p) {
+        out_windows<std::int64_t>(p, "counts", p.sources[0].key_by(&Event::key).window(kWindow).count("counts"));
+      },
+      {.beyond_bound = 25s},
+      [](const Input& input, const Outcome& got) {
+        Lines expected;
+        for (const auto& [at, summary] : model_windows(arrivals(input, 0), kWindow).windows) {
+          expected.push_back({at.first, {}, at.second + 10s - 1us, text_of(at.second, at.second + 10s, summary.count)});
+        }
+        expect_same_set(expected, got.at("counts"));
+      },
+      48);
+}
+
+/// A window over merged sources waits for the slower one, and lateness stays a matter of the own partition.
+TEST(TumblingAggregateConformance, IsFinalOverMergedAndExpandedStreams) {
+  const Program program = [](Pipeline& p) {
+    auto twice = p.sources[1].flat_map([](const Event& e) {
+      Event other = e;
+      other.key += 1;
+      return std::vector<Event>{e, other};
+    });
+    auto windows = p.sources[0].merge(twice).key_by(&Event::key).window(kWindow).aggregate<Summary>("windows");
+    out_windows<Summary>(p, "windows", windows);
+  };
+  sweep_simulated(program, {.sources = 2, .max_records = 60, .beyond_bound = 15s}, [](const Input& input, const Outcome& got) {
+    std::vector<Arrival> all = arrivals(input, 0);
+    for (const Arrival& a : arrivals(input, 1)) {
+      all.push_back(a);
+      all.push_back(a);
+      all.back().event.key += 1;
+    }
+    expect_same_set(lines_of(model_windows(all, kWindow).windows, kWindow), got.at("windows"));
+  });
+}
+
+/// Results of windows are records again: every lane sends to every lane, and none may close too early.
+const Program kWindowsOfWindows = [](Pipeline& p) {
+  auto first = p.sources[0].key_by(&Event::key).window(tumbling(5s)).aggregate<Summary>("first").map(
+      [](const Windowed<std::int64_t, Summary>& w, const RecordInfo& info) {
+        return Event{w.key % 3, w.value.sum, info.time, "from " + std::to_string(w.key)};
+      });
+  auto second = first.key_by(&Event::key).window(tumbling(20s)).aggregate<Summary>("second");
+  out_windows<Summary>(p, "windows", second);
+  p.out("late", second.late(), &Event::key, show_event);
+};
+const Check kCheckWindowsOfWindows = [](const Input& input, const Outcome& got) {
+  std::vector<Arrival> results;
+  for (const auto& [at, summary] : model_windows(arrivals(input, 0), tumbling(5s)).windows) {
+    const auto& [key, start] = at;
+    results.push_back({{key % 3, summary.sum, start + 5s - 1us, "from " + std::to_string(key)}, {}, kMinTime});
+  }
+  expect_same_set(lines_of(model_windows(results, tumbling(20s)).windows, tumbling(20s)), got.at("windows"));
+  expect_same_set({}, got.at("late"));
+};
+TEST(TumblingAggregateConformance, IsFinalBehindAnotherWindow) {
+  sweep_simulated(kWindowsOfWindows, {.beyond_bound = 10s}, kCheckWindowsOfWindows);
+}
+TEST(TumblingAggregateConformance, IsFinalBehindAnotherWindowOnThreadsAndStepped) {
+  sweep_for_real(kWindowsOfWindows, {.beyond_bound = 10s}, kCheckWindowsOfWindows);
+}
+
+// ---------------------------------------------------------------- as-of join
+
+Line joined_line(const Arrival& left, const Event* right) {
+  return {left.event.key, left.id, left.event.at,
+          text_of(left.id, left.event.value, left.event.text) + (right ? text_of(right->at, right->value, right->text) : "none")};
+}
+struct Joined {
+  std::int64_t key;
+  std::string text;
+};
+Joined join_pair(const Event& l, const Event* r) {
+  return {l.key, text_of(l.value, l.text) + (r ? text_of(r->at, r->value, r->text) : "none")};
+}
+void out_joined(Pipeline& p, const Stream<Joined>& joined) {
+  p.out("joined", joined, &Joined::key, [](const Joined& j, const RecordInfo& info) { return text_of(info.id) + j.text; });
+}
+
+/// Looks at every right record for every left one.
+Lines model_join(const std::vector<Arrival>& lefts, const std::vector<Arrival>& rights, Duration tolerance) {
+  Lines lines;
+  for (const Arrival& left : lefts) {
+    if (left.late) continue;
+    const Arrival* best = nullptr;
+    for (const Arrival& right : rights) {
+      if (right.late || right.event.key != left.event.key || right.event.at > left.event.at) continue;
+      if (!best || std::pair(best->event.at, best->id) < std::pair(right.event.at, right.id)) best = &right;
+    }
+    if (best && tolerance != Duration::max() && left.event.at - best->event.at > tolerance) best = nullptr;
+    lines.push_back(joined_line(left, best ? &best->event : nullptr));
+  }
+  return lines;
+}
+
+Program join_program(Duration tolerance, std::optional<Duration> max_lag = {}) {
+  return [=](Pipeline& p) {
+    auto left = p.sources[0];
+    if (max_lag) left.depends_on(p.sources[1], {.max_lag = *max_lag});
+    auto joined = left.key_by(&Event::key).as_of_join("join", p.sources[1].key_by(&Event::key), {.tolerance = tolerance}, join_pair);
+    out_joined(p, joined);
+    p.out("late", joined.late(), &Event::key, show_event);
+  };
+}
+Check check_join(Duration tolerance) {
+  return [=](const Input& input, const Outcome& got) {
+    const auto lefts = arrivals(input, 0), rights = arrivals(input, 1);
+    expect_same_set(model_join(lefts, rights, tolerance), got.at("joined"));
+    Lines late;
+    for (const Arrival& a : lefts) {
+      if (a.late) late.push_back(late_line(a));
+    }
+    expect_same_set(late, got.at("late"));
+  };
+}
+constexpr Shape kJoinShape{.sources = 2, .max_records = 80, .keys = 4};
+constexpr Shape kLateJoinShape{.sources = 2, .max_records = 80, .keys = 4, .beyond_bound = 6s};
+
+TEST(AsOfJoinConformance, IsFinalWithoutTolerance) {
+  sweep_simulated(join_program(Duration::max()), kJoinShape, check_join(Duration::max()));
+}
+TEST(AsOfJoinConformance, IsFinalWithTolerance) { sweep_simulated(join_program(4s), kJoinShape, check_join(4s)); }
+TEST(AsOfJoinConformance, IsFinalWithToleranceZero) { sweep_simulated(join_program(0s), kJoinShape, check_join(0s), 48); }
+TEST(AsOfJoinConformance, IsFinalWithLateRecords) { sweep_simulated(join_program(9s), kLateJoinShape, check_join(9s)); }
+TEST(AsOfJoinConformance, IsFinalWhenTheLeftSideDependsOnTheRight) {
+  sweep_simulated(join_program(9s, 2s), kLateJoinShape, check_join(9s));
+}
+TEST(AsOfJoinConformance, IsFinalOnThreadsAndStepped) {
+  sweep_for_real(join_program(9s), kLateJoinShape, check_join(9s));
+  sweep_for_real(join_program(9s, 2s), kLateJoinShape, check_join(9s));
+}
+
+TEST(AsOfJoinConformance, CountsLateRecordsOfBothSides) {
+  sweep_simulated(join_program(9s), kLateJoinShape,
+                  [](const Input& input, const Outcome& got) {
+                    std::uint64_t late = 0;
+                    for (std::size_t s : {0u, 1u}) {
+                      for (const Arrival& a : arrivals(input, s)) late += a.late;
+                    }
+                    if (got.metrics.node("source 0")->in + got.metrics.node("source 1")->in <
+                        arrivals(input, 0).size() + arrivals(input, 1).size()) {
+                      return;  // the last of several runs
+                    }
+                    EXPECT_EQ(got.metrics.node("join")->late, late);
+                  },
+                  48);
+}
+
+/// The right side is made by a window: its watermark comes from all lanes of that window.
+const Program kJoinWithWindows = [](Pipeline& p) {
+  auto sums = p.sources[1].key_by(&Event::key).window(tumbling(5s)).aggregate<Summary>("sums").map(
+      [](const Windowed<std::int64_t, Summary>& w, const RecordInfo& info) {
+        return Event{w.key, w.value.sum, info.time, "a sum"};
+      });
+  out_joined(p, p.sources[0].key_by(&Event::key).as_of_join("join", sums.key_by(&Event::key), {}, join_pair));
+};
+const Check kCheckJoinWithWindows = [](const Input& input, const Outcome& got) {
+  std::vector<Arrival> rights;
+  for (const auto& [at, summary] : model_windows(arrivals(input, 1), tumbling(5s)).windows) {
+    rights.push_back({{at.first, summary.sum, at.second + 5s - 1us, "a sum"}, {}, kMinTime});
+  }
+  expect_same_set(model_join(arrivals(input, 0), rights, Duration::max()), got.at("joined"));
+};
+TEST(AsOfJoinConformance, IsFinalWithWindowsOnTheRight) {
+  sweep_simulated(kJoinWithWindows, kLateJoinShape, kCheckJoinWithWindows);
+}
+TEST(AsOfJoinConformance, IsFinalWithWindowsOnTheRightOnThreadsAndStepped) {
+  sweep_for_real(kJoinWithWindows, kLateJoinShape, kCheckJoinWithWindows);
+}
+
+// ---------------------------------------------------------------- process with timers
+
+/// A tumbling window written by hand.
+struct Waiting {
+  std::vector<Event> events;
+};
+SLIPSTREAM_FIELDS(Waiting, events)
+
+const Program kWindowByTimers = [](Pipeline& p) {
+  using Out = Windowed<std::int64_t, Summary>;
+  auto windows = p.sources[0].key_by(&Event::key).process<Waiting, Out>(
+      "windows",
+      [](const Event& e, Waiting& state, ProcessContext<std::int64_t, Out>& ctx) {
+        state.events.push_back(e);
+        ctx.set_timer(detail::window_start(e.at, kWindow) + kWindow.size);
+        ctx.set_timer(detail::window_start(e.at, kWindow) + kWindow.size);  // twice is once
+        ctx.set_timer(e.at + 1us);
+        ctx.cancel_timer(e.at + 1us);
+      },
+      [](EventTime end, Waiting& state, ProcessContext<std::int64_t, Out>& ctx) {
+        Summary summary;
+        std::erase_if(state.events, [&](const Event& e) {
+          if (e.at >= end) return false;
+          summary.add(e);
+          return true;
+        });
+        if (summary.count > 0) ctx.emit({ctx.key(), {end - kWindow.size, end}, summary});
+        if (state.events.empty()) ctx.forget();
+      });
+  out_windows<Summary>(p, "windows", windows);
+};
+const Check kCheckWindowByTimers = [](const Input& input, const Outcome& got) {
+  Lines expected = lines_of(model_windows(arrivals(input, 0), kWindow).windows, kWindow);
+  for (Line& line : expected) line.time += 1us;  // a timer's outputs carry its time
+  expect_same_set(expected, got.at("windows"));
+};
+TEST(ProcessConformance, TimersFireWhenTheWatermarkReachesThem) {
+  sweep_simulated(kWindowByTimers, {}, kCheckWindowByTimers);
+}
+TEST(ProcessConformance, TimersFireWhenTheWatermarkReachesThemOnThreadsAndStepped) {
+  sweep_for_real(kWindowByTimers, {}, kCheckWindowByTimers);
+}
+
+}  // namespace
+}  // namespace slipstream::conformance
