@@ -263,7 +263,7 @@ int App::do_main() {
   const absl::Status status = (*run)->wait();
   if (!status.ok()) return complain(status);
   if (const std::string held = (*run)->held_report(); !held.empty()) {
-    impl_->log(LogLevel::warning, "runtime", "stopped with " + held);
+    return complain(absl::DeadlineExceededError("stopped before everything was finished: " + held));
   }
   return detail::kExitOk;
 }

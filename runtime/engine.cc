@@ -107,6 +107,12 @@ void Engine::apply_overrides() {
 absl::Status Engine::check() const {
   if (!graph_.mistakes.empty()) return absl::InvalidArgumentError(graph_.mistakes.front());
   if (graph_.nodes.empty()) return absl::InvalidArgumentError("there is nothing to run: no source was added to the App");
+  const bool stateful = std::any_of(graph_.nodes.begin(), graph_.nodes.end(), [](const auto& n) { return n->is_stateful; });
+  if (stateful && config_.guarantee == Guarantee::at_least_once) {
+    return absl::InvalidArgumentError(
+        "runtime.guarantee = \"at_least_once\" can't be kept by a graph with keyed state, which lives in memory only in this version: "
+        "set it to \"none\" or leave it out");
+  }
   if (config_.parallelism < 1) return absl::InvalidArgumentError("the parallelism must be at least 1");
   for (auto check : {&Engine::check_names, &Engine::check_event_time, &Engine::check_dependencies, &Engine::check_dead_letters}) {
     if (absl::Status s = (this->*check)(); !s.ok()) return s;
@@ -489,6 +495,12 @@ void Engine::commit_tick() {
     schedule_commit();
     return;
   }
+  if (holds_records()) {
+    // What waits for a retry isn't done; the next commit may find it so.
+    if (commit_phase_.exchange(CommitPhase::none) != CommitPhase::none) notify_all();
+    schedule_commit();
+    return;
+  }
   if (commit_phase_.load() == CommitPhase::none) {
     commit_phase_ = CommitPhase::pausing;
     notify_all();
@@ -521,6 +533,13 @@ bool Engine::try_commit() {
   return true;
 }
 
+bool Engine::holds_records() const {
+  return std::any_of(lanes_.begin(), lanes_.end(), [](const Lane* lane) {
+    return std::any_of(lane->operators().begin(), lane->operators().end(),
+                       [](const auto& op) { return op->counters.held.get() > 0; });
+  });
+}
+
 void Engine::notify_all() {
   if (!is_started_.load(std::memory_order_acquire)) return;
   for (Lane* lane : lanes_) lane->notify();
@@ -542,12 +561,12 @@ void Engine::commit_offsets() {
 // ---------------------------------------------------------------- closing
 
 absl::Status Engine::close() {
-  if (!has_failed() && guarantee() == Guarantee::at_least_once) commit_offsets();
   if (!has_failed()) {
     for (SinkState& sink : sinks_) {
       if (absl::Status s = sink.node->sink->finish(); !s.ok()) fail_connector(sink.node->name, s);
     }
   }
+  if (!has_failed()) commit_offsets();
   close_connectors();  // no wake comes from here on
   executor_.stop();
   for (Lane* lane : lanes_) lane->discard();

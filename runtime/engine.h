@@ -113,6 +113,7 @@ class Engine {
   void commit_tick();
   bool try_commit();
   void commit_offsets();
+  bool holds_records() const;
   void notify_all();
   void schedule_state_check();
   std::size_t state_bytes() const;

@@ -129,7 +129,7 @@ std::shared_ptr<RawSink> raw_sink(std::string topic, SinkOptions options = {});
 /// `key` overwrites its second argument with the record's key; without it records have none.
 template <class T>
 Sink<T> sink(std::string topic, Codec<T> codec, SinkOptions options = {},
-             std::function<void(const T&, std::string& key)> key = {}) {
+             std::function<void(const std::type_identity_t<T>&, std::string& key)> key = {}) {
   return encoded<T>(raw_sink(std::move(topic), std::move(options)), std::move(codec), std::move(key));
 }
 

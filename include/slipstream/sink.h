@@ -2,6 +2,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include "slipstream/codec.h"
@@ -27,7 +28,7 @@ class Sink {
 /// without it records have none. A record's event time becomes its timestamp, its headers go along.
 template <class T>
 Sink<T> encoded(std::shared_ptr<RawSink> raw, Codec<T> codec,
-                std::function<void(const T&, std::string& key)> key = {}) {
+                std::function<void(const std::type_identity_t<T>&, std::string& key)> key = {}) {
   return Sink<T>(std::make_shared<detail::EncodedSink<T>>(std::move(raw), std::move(codec), std::move(key)));
 }
 

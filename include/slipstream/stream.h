@@ -532,6 +532,9 @@ class KeyedStream {
     detail::Node& node = keyed("as-of join", name, here);
     node.needs_event_time = true;
     node.inputs.push_back(right.stream().outputs());
+    if (right.stream().graph() != stream_.graph()) {
+      stream_.graph()->mistakes.push_back(node.name + ": the right side belongs to another App");
+    }
     if (options.tolerance < Duration{0}) stream_.graph()->mistakes.push_back(node.name + ": the tolerance is negative");
     node.make = [left_key = key_of_, right_key = right.key_of(), tolerance = options.tolerance,
                  shared = std::make_shared<const F>(std::move(f))](const detail::OperatorEnv& env) {

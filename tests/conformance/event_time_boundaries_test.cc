@@ -150,6 +150,30 @@ TEST(Watermark, WaitsForAPartitionThatHasHadNothing) {
   EXPECT_THAT(b.take("out"), IsEmpty());
 }
 
+/// A partition that never had a record doesn't hold the others when the user says so, whichever lane reads it; what
+/// it brings later is late where the others have gone on.
+TEST(Watermark, LeavesEmptyPartitionsAsideWhenQuietOnesShallAdvance) {
+  for (int parallelism : {1, 2, 4}) {
+    SCOPED_TRACE("parallelism " + std::to_string(parallelism));
+    Bench b({.parallelism = parallelism, .partitions = 4});
+    b.source().event_time(&Event::at, {.when_quiet = WhenQuiet::advance(10s)});
+    count_windows(b);
+    b.push(event("a", 5s), 0);
+    b.push(event("b", 15s), 0);
+    b.push(event("c", 16s), 1);
+    ASSERT_TRUE(b.driver().advance_time(9s).ok());
+    EXPECT_THAT(b.take("out"), IsEmpty());
+    ASSERT_TRUE(b.driver().advance_time(2s).ok());
+    EXPECT_THAT(b.take("out"), ElementsAre("1: 1 in 0..10", "1: 2 in 10..20"));  // 15 s and 10 s of quiet
+    b.push(event("late", 6s), 3);
+    b.push(event("d", 60s), 3);
+    b.driver().finish(b.source());
+    ASSERT_TRUE(b.driver().run_to_end().ok());
+    EXPECT_THAT(b.take("late"), ElementsAre("late"));
+    EXPECT_THAT(b.take("out"), ElementsAre("1: 1 in 60..70"));
+  }
+}
+
 TEST(Watermark, ReachesLanesThatGetNoRecords) {
   Bench b({.parallelism = 8});
   count_windows(b);
@@ -269,6 +293,25 @@ TEST(AsOfBoundary, RecordsBehindTheirOwnWatermarkAreLate) {
   EXPECT_THAT(b.take("out"), ElementsAre("left with nothing"));
   EXPECT_THAT(b.take("late"), ElementsAre("late"));
   EXPECT_EQ(b.driver().metrics().node("join")->late, 2u);
+}
+
+TEST(AsOfBoundary, RightRowsAreForgottenWhenNoLeftRecordCanNeedThem) {
+  Bench b({}, 0s, 2);
+  join(b, 100s);
+  std::uint64_t peak = 0;
+  for (int i = 0; i < 20000; ++i) {
+    push_right(b, "r" + std::to_string(i), 1s * i);
+    if (i >= 50) b.push(event("l", 1s * (i - 50) + 500ms));
+    if (i % 100 != 0) continue;
+    ASSERT_TRUE(b.driver().run().ok());
+    peak = std::max(peak, b.driver().metrics().node("join")->state_bytes);
+  }
+  EXPECT_LT(peak, 200'000u);  // all rows would take more than a megabyte
+  b.driver().finish(b.source(1));
+  ASSERT_TRUE(b.driver().run().ok());
+  const std::vector<std::string> out = b.take("out");
+  ASSERT_EQ(out.size(), 19950u);
+  for (std::size_t i = 0; i < out.size(); ++i) ASSERT_EQ(out[i], "l with r" + std::to_string(i));
 }
 
 // ---------------------------------------------------------------- timers

@@ -93,7 +93,7 @@ TEST(TumblingAggregateConformance, IsFinalOnThreadsAndStepped) {
   sweep_for_real(kTumbling, {.beyond_bound = 25s}, kCheckTumbling);
 }
 
-TEST(Threads, MoreThanTheMachineHasAreMadeWithoutAWord) {
+TEST(Threads, MoreThanTheMachineHasAreNoReasonToPrint) {
   testing::internal::CaptureStderr();
   std::mt19937_64 random(1);
   const Input input = make_input({}, random);
