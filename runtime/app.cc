@@ -256,11 +256,26 @@ int App::do_main() {
     return s.ok() ? static_cast<int>(detail::kExitOk) : complain(s);
   }
   if (!impl_->log) impl_->log = stderr_log(loaded->runtime().log_level);
+  // From before anything is opened until after the end, so that no signal finds the process without a handler.
+  detail::Mutex mutex;
+  Run* running = nullptr;
+  auto signals = StopSignals::install([&] {
+    const detail::MutexLock lock(mutex);
+    if (running) running->stop();
+  });
+  if (!signals.ok()) return complain(signals.status());
   auto run = start();
   if (!run.ok()) return complain(run.status());
-  auto signals = StopSignals::install([&] { (*run)->stop(); });
-  if (!signals.ok()) return complain(signals.status());
+  {
+    const detail::MutexLock lock(mutex);
+    running = run->get();
+    if ((*signals)->stopped()) running->stop();
+  }
   const absl::Status status = (*run)->wait();
+  {
+    const detail::MutexLock lock(mutex);
+    running = nullptr;
+  }
   if (!status.ok()) return complain(status);
   if (const std::string held = (*run)->held_report(); !held.empty()) {
     return complain(absl::DeadlineExceededError("stopped before everything was finished: " + held));
