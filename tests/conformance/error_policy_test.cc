@@ -184,7 +184,7 @@ class ErrorPolicyConformance : public testing::TestWithParam<Case> {
   static constexpr Shape kShape{.max_records = 60, .keys = 3, .key_in_one_partition = true};
 
   Program program(const SharedTrip& trip, const ErrorPolicy& policy, bool letters = false) const {
-    return [=, this](Pipeline& p) {
+    return [=](Pipeline& p) {
       GetParam().build(p, trip, policy);
       if (!letters) return;
       p.out(

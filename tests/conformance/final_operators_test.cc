@@ -20,7 +20,6 @@ struct Summary {
     largest = std::max(largest, e.value);
     texts += detail::hash_bytes(e.text);
   }
-  friend bool operator==(const Summary&, const Summary&) = default;
 };
 SLIPSTREAM_FIELDS(Summary, count, sum, least, largest, texts)
 

@@ -154,7 +154,8 @@ class Pipeline {
     Lines& lines = outcome_.outputs[name];
     stream.sink(
         [this, &lines, key, describe](const T& value, const RecordInfo& info) {
-          if constexpr (!std::is_same_v<T, DeadLetter>) expect_headers(info);
+          constexpr bool is_letter = std::is_same_v<T, DeadLetter>;
+          if (!is_letter) this->expect_headers(info);
           lines.push_back({std::invoke(key, value), info.id, info.time, describe(value, info)});
         },
         {.name = "out " + name});
