@@ -4,6 +4,7 @@
 #include <set>
 #include <utility>
 
+#include "slipstream/detail/checked.h"
 #include "slipstream/detail/hash.h"
 
 namespace slipstream::runtime {
@@ -570,6 +571,9 @@ absl::Status Engine::close() {
   close_connectors();  // no wake comes from here on
   executor_.stop();
   for (Lane* lane : lanes_) lane->discard();
+  if (detail::kChecked && budget_.used() != 0) {
+    fail_internal(std::to_string(budget_.used()) + " bytes of credit were not given back");
+  }
   return status();
 }
 

@@ -4,6 +4,7 @@
 #include <cassert>
 
 #include "runtime/engine.h"
+#include "slipstream/detail/checked.h"
 #include "slipstream/detail/typed_sink.h"
 
 namespace slipstream::runtime {
@@ -193,7 +194,8 @@ void Lane::dead_letter(const detail::Operator& op, DeadLetter letter) {
   letter.node = op.env().node;
   letter.source = engine_.node_name(letter.id.source);
   detail::Batch<DeadLetter> one;
-  one.append_columns(letter.time, letter.id);
+  // It may be older than what this lane has said of the time already.
+  one.append_columns(letter.time, letter.id, nullptr, is_late(letter.time, watermark()) ? watermark() : kMinTime);
   one.values.push_back(std::move(letter));
   dead_letters_->receive(one);
 }
@@ -227,6 +229,7 @@ void Lane::notify() {
 void Lane::run() noexcept {
   const std::uint64_t seen = notified_.load(std::memory_order_acquire);
   bool more = false;
+  if (detail::kChecked && is_running_.exchange(true)) report_defect("two threads run it");
   wants_idle_.store(false, std::memory_order_relaxed);
   account_idle(wall());
   try {
@@ -240,6 +243,7 @@ void Lane::run() noexcept {
     idle_since_ = wall();
     idle_blocked_ = wants_room_.load(std::memory_order_relaxed);
   }
+  if (detail::kChecked) is_running_.store(false);  // before the executor may run it again
   if (more) {
     engine_.executor().yield(*this);
   } else if (notified_.fetch_sub(seen, std::memory_order_acq_rel) != seen) {
@@ -326,10 +330,29 @@ bool Lane::step() {
 }
 
 void Lane::check_channel(InChannel& channel, const detail::Message& message) {
-  if (message.sequence == channel.next_sequence++) return;
-  engine_.fail_internal("channel " + std::to_string(message.channel) + " of " + stage_.node->name + " lane " +
-                        std::to_string(index_) + " got message " + std::to_string(message.sequence) + " instead of " +
-                        std::to_string(channel.next_sequence - 1));
+  if (message.sequence != channel.next_sequence++) {
+    report_defect("channel " + std::to_string(message.channel) + " brought message " + std::to_string(message.sequence) +
+                  " instead of " + std::to_string(channel.next_sequence - 1));
+  }
+  if (!detail::kChecked) return;
+  if (channel.end != Control::End::none) report_defect("channel " + std::to_string(message.channel) + " goes on after its end");
+  if (message.kind == detail::Message::Kind::batch) {
+    check_watermark_truth(channel, static_cast<const detail::BatchBase&>(message));
+  }
+}
+
+/// Behind a watermark comes nothing older but what says so in its stamp.
+void Lane::check_watermark_truth(const InChannel& channel, const detail::BatchBase& batch) {
+  for (std::size_t i = 0; i < batch.times.size(); ++i) {
+    if (!is_late(batch.times[i], channel.watermark) || batch.is_late_record(i)) continue;
+    report_defect("a record of " + std::to_string(count(batch.times[i])) + " us came as on time behind the watermark " +
+                  std::to_string(count(channel.watermark)) + " us");
+    return;
+  }
+}
+
+void Lane::report_defect(std::string_view what) const {
+  engine_.fail_internal("'" + stage_.node->name + "' lane " + std::to_string(index_) + ": " + std::string(what));
 }
 
 void Lane::begin_message(detail::BatchBase& batch) {
@@ -376,6 +399,9 @@ void Lane::handle_control(Control& control) {
   if (end == Control::End::finished) {
     channel.watermark = kMaxTime;
   } else {
+    if (detail::kChecked && to_time(watermark) < channel.watermark && end == Control::End::none) {
+      report_defect("channel " + std::to_string(control.channel) + " took its watermark back");
+    }
     channel.watermark = std::max(channel.watermark, to_time(watermark));
   }
   if (end != Control::End::none) channel.end = end;

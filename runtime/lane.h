@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "runtime/executor.h"
@@ -158,6 +159,8 @@ class Lane : public detail::LaneServices {
   void mark_done();
   void account_idle(std::chrono::nanoseconds at);
   void check_channel(InChannel& channel, const detail::Message& message);
+  void check_watermark_truth(const InChannel& channel, const detail::BatchBase& batch);
+  void report_defect(std::string_view what) const;
   void drop(detail::Message* message);
 
   Inbox inbox_;
@@ -169,6 +172,7 @@ class Lane : public detail::LaneServices {
   std::atomic<std::uint64_t> queue_bytes_{0};
   std::atomic<std::int64_t> sent_watermark_{kMinTime.time_since_epoch().count()};
   std::atomic<bool> done_{false};
+  std::atomic<bool> is_running_{false};  ///< in checked builds
 
   std::vector<InChannel> in_;
   std::vector<EventTime> ports_;  ///< by input port, as told to the head

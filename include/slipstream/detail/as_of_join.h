@@ -35,8 +35,9 @@ class AsOfJoin final : public KeyedOperator<Left, LeftKey> {
 
   void receive_message(int port, BatchBase& batch) override {
     if (port == kLeft) {
-      this->receive(static_cast<Batch<Left>&>(batch));
+      Base::receive_message(port, batch);
     } else {
+      if (kChecked) this->check_owner(static_cast<const Batch<Right>&>(batch), *right_key_);
       receive_right(static_cast<Batch<Right>&>(batch));
     }
   }

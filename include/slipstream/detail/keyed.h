@@ -5,6 +5,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "slipstream/detail/checked.h"
 #include "slipstream/detail/hash.h"
 #include "slipstream/detail/key_table.h"
 #include "slipstream/detail/operator.h"
@@ -30,6 +31,23 @@ class KeyedOperator : public TypedOperator<In> {
     }
   }
   std::uint32_t slot_of_unit(std::uint64_t hash) const override { return slot(hash); }
+  void receive_message(int port, BatchBase& batch) override {
+    if (kChecked) check_owner(static_cast<const Batch<In>&>(batch), *key_of_);
+    TypedOperator<In>::receive_message(port, batch);
+  }
+  /// One lane per shard: every key that arrives here belongs here.
+  template <class T, class Of>
+  void check_owner(const Batch<T>& batch, const Of& key_of) {
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      try {
+        const std::uint32_t shard = slot(hash_key<Key>(std::invoke(key_of, batch.values[i])));
+        if (lane_of_shard(shard, this->env_.lanes) == this->env_.index) continue;
+        this->lane().fail(*this, batch.ids[i], "a defect in slipstream: shard " + std::to_string(shard) + " came to another lane than its own");
+        return;
+      } catch (...) {  // the error policy will decide about it
+      }
+    }
+  }
 
  private:
   std::shared_ptr<const KeyOf> key_of_;
