@@ -5,6 +5,7 @@
 #include <cstring>
 #include <map>
 #include <set>
+#include <string_view>
 
 namespace slipstream::runtime {
 namespace {
@@ -12,6 +13,15 @@ namespace {
 using detail::Node;
 using detail::Role;
 
+/// Text inside the quotes of a DOT string.
+std::string quoted(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    c == '\n' ? out += "\\n" : out += c;
+  }
+  return out;
+}
 
 const char* shape_of(const Node& node) {
   switch (node.role) {
@@ -24,9 +34,8 @@ const char* shape_of(const Node& node) {
 }
 
 std::string label(const Node& node) {
-  std::string text = node.named || node.role == Role::sink ? node.kind + "\\n" + node.name : node.kind;
-  if (node.role == Role::source && node.source) text = "source\\n" + (node.named ? node.name : node.source->name());
-  return text;
+  if (node.role == Role::source && node.source) return quoted("source\n" + (node.named ? node.name : node.source->name()));
+  return quoted(node.named || node.role == Role::sink ? node.kind + "\n" + node.name : node.kind);
 }
 
 absl::Status file_error(const std::string& what) {

@@ -2,6 +2,7 @@
 #include <oneapi/tbb/version.h>
 #include <simdjson.h>
 #include <toml++/toml.h>
+#include <xxhash.h>
 #include <zlib.h>
 
 #include <string>
@@ -12,7 +13,8 @@
 namespace slipstream::cli {
 namespace {
 
-// What the linked libraries say of themselves; simdjson, toml++ and Abseil only say it in their headers.
+// What the linked libraries say of themselves; simdjson, toml++, xxHash and Abseil only say it in their
+// headers.
 absl::Status print_versions(const Invocation&) {
   std::string text = "slipstream " SLIPSTREAM_VERSION "\n";
   text += "librdkafka " + std::string(rd_kafka_version_str()) + "\n";
@@ -22,6 +24,8 @@ absl::Status print_versions(const Invocation&) {
           std::to_string(simdjson::SIMDJSON_VERSION_REVISION) + "\n";
   text += "toml++ " + std::to_string(TOML_LIB_MAJOR) + "." + std::to_string(TOML_LIB_MINOR) + "." +
           std::to_string(TOML_LIB_PATCH) + "\n";
+  text += "xxHash " + std::to_string(XXH_VERSION_MAJOR) + "." + std::to_string(XXH_VERSION_MINOR) + "." +
+          std::to_string(XXH_VERSION_RELEASE) + "\n";
   text += "zlib " + std::string(zlibVersion()) + "\n";
   text += "Abseil " + std::to_string(ABSL_LTS_RELEASE_VERSION) + "." +
           std::to_string(ABSL_LTS_RELEASE_PATCH_LEVEL) + "\n";

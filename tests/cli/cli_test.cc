@@ -98,7 +98,7 @@ TEST(Version, NamesWhatIsLinked) {
   EXPECT_EQ(ended.code, 0) << ended.err;
   EXPECT_THAT(ended.out,
               MatchesRegex("slipstream [0-9.]+\nlibrdkafka [0-9.]+\noneTBB [0-9.]+\nsimdjson [0-9.]+\n"
-                           "toml.. [0-9.]+\nzlib [0-9.]+\nAbseil [0-9.]+\n"));
+                           "toml.. [0-9.]+\nxxHash [0-9.]+\nzlib [0-9.]+\nAbseil [0-9.]+\n"));
   EXPECT_EQ(run_tool({"--version"}).out, ended.out);
 }
 

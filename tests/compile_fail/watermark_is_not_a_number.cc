@@ -1,4 +1,4 @@
-// expect: could not convert '60' from 'int' to 'slipstream::Duration'
+// expect: from 'int' to 
 #include "slipstream/time.h"
 
 auto watermark = slipstream::bounded_watermark(slipstream::kMaxTime, 60);

@@ -63,6 +63,14 @@ TEST(Program, DrawsItsGraph) {
   EXPECT_THAT(ended.out, AllOf(HasSubstr("digraph"), HasSubstr("count")));
 }
 
+TEST(Program, DrawsNamesWithQuotesInThem) {
+  const Ended ended = run({"--graph"}, [](App& app) {
+    app.source(from(std::vector<int>{1})).named(R"(the "first" \ source)").sink([](int) {});
+  });
+  EXPECT_EQ(ended.code, 0);
+  EXPECT_THAT(ended.out, HasSubstr(R"(label="source\nthe \"first\" \\ source"])"));
+}
+
 TEST(Program, RefusesMistakesInItsCommandLine) {
   const std::pair<std::vector<const char*>, std::string> cases[] = {
       {{"--paralelism=2"}, "words: unknown flag '--paralelism'; did you mean '--parallelism'?\n"},
