@@ -48,9 +48,13 @@ concept RangeLike = requires(R& r) {
   std::begin(r);
   std::end(r);
 };
-/// A range whose elements are there already: walking it runs no user code.
+/// A range whose elements are there already: walking it runs no user code. A view that makes its elements, such as
+/// std::views::transform, may know its size too, but gives them out by value.
 template <class R>
-concept StoredRange = RangeLike<R> && requires(R& r) { std::size(r); };
+concept StoredRange = RangeLike<R> && requires(R& r) {
+  std::size(r);
+  requires std::is_lvalue_reference_v<decltype(*std::begin(r))>;
+};
 
 template <class R>
 struct RangeElement {};

@@ -48,6 +48,29 @@ constexpr bool is_key_type() {
 template <class T>
 concept KeyType = is_key_type<T>();
 
+/// Whether two keys are one: their canonical bytes are equal. As ==, but all NaNs are the same, and structs with
+/// fields need no operator of their own.
+template <class T>
+bool same_key(const T& a, const T& b) {
+  if constexpr (std::is_floating_point_v<T>) {
+    return a == b || (a != a && b != b);
+  } else if constexpr (ChronoDuration<T>) {
+    return same_key(a.count(), b.count());
+  } else if constexpr (ChronoTimePoint<T>) {
+    return same_key(a.time_since_epoch().count(), b.time_since_epoch().count());
+  } else if constexpr (HasFields<T>) {
+    return with_fields<T>([&](const auto&... field) { return (same_key(a.*field.member, b.*field.member) && ...); });
+  } else if constexpr (Optional<T>) {
+    return a.has_value() == b.has_value() && (!a || same_key(*a, *b));
+  } else if constexpr (TupleLike<T>) {
+    return [&]<std::size_t... I>(std::index_sequence<I...>) {
+      return (same_key(std::get<I>(a), std::get<I>(b)) && ...);
+    }(std::make_index_sequence<std::tuple_size_v<T>>());
+  } else {
+    return a == b;
+  }
+}
+
 /// The string escaped and terminated, as inside a composite.
 void append_terminated(std::string_view text, std::string& out);
 

@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "slipstream/detail/key_bytes.h"
+
 namespace slipstream::detail {
 
 /// Keyed state of one lane: a hash table with linear probing and small tags, at most half full. The tags are
@@ -44,7 +46,7 @@ class KeyTable {
     const std::uint32_t tag = tag_of(hash);
     std::size_t i = home(tag);
     for (; tags_[i] != 0; i = (i + 1) & mask_) {
-      if (tags_[i] == tag && slots_[i].key == key) {
+      if (tags_[i] == tag && same_key(slots_[i].key, key)) {
         if (inserted) *inserted = false;
         return slots_[i].value;
       }
@@ -104,7 +106,7 @@ class KeyTable {
     if (size_ == 0) return kNone;
     const std::uint32_t tag = tag_of(hash);
     for (std::size_t i = home(tag); tags_[i] != 0; i = (i + 1) & mask_) {
-      if (tags_[i] == tag && slots_[i].key == key) return i;
+      if (tags_[i] == tag && same_key(slots_[i].key, key)) return i;
     }
     return kNone;
   }

@@ -24,7 +24,9 @@ class ProcessContext {
 
   /// Emits with the event time of the record or the timer.
   void emit(Out value) { outputs_.push_back(std::move(value)); }
-  /// Calls on_timer for this key when the watermark reaches `at`. Setting the same time twice is once.
+  /// Calls on_timer for this key when the watermark reaches `at`. Setting the same time twice is once. When the
+  /// input has ended, the watermark is kMaxTime and every timer is due: an on_timer that sets the next one, for
+  /// ever, must look at watermark() and stop then, or the run fails.
   void set_timer(EventTime at) { timers_.push_back({at, true}); }
   void cancel_timer(EventTime at) { timers_.push_back({at, false}); }
   /// Drops the key's state; the next record of the key starts anew. Its timers stay.
@@ -80,6 +82,7 @@ class Process final : public KeyedOperator<In, KeyOf> {
   void on_watermark(std::span<const EventTime> ports) override {
     BusyScope busy(*this);
     passed_ = std::exchange(watermark_, ports[0]);
+    if (watermark_ == kMaxTime && passed_ != kMaxTime) most_at_end_ = kMostTimersAtEnd * (1 + timers_.size());
     fire_timers();
   }
   bool has_pending() const override { return at_ < input_.size() || timers_pending_; }
@@ -196,13 +199,16 @@ class Process final : public KeyedOperator<In, KeyOf> {
   }
   void set_timer(EventTime at, std::uint64_t hash, const Key& key) {
     auto& keys = timers_[{at, hash}];
-    if (std::find(keys.begin(), keys.end(), key) == keys.end()) keys.push_back(key);
+    if (find_key(keys, key) == keys.end()) keys.push_back(key);
   }
   void cancel_timer(EventTime at, std::uint64_t hash, const Key& key) {
     auto it = timers_.find({at, hash});
     if (it == timers_.end()) return;
-    std::erase(it->second, key);
+    if (const auto same = find_key(it->second, key); same != it->second.end()) it->second.erase(same);
     if (it->second.empty()) timers_.erase(it);
+  }
+  static auto find_key(std::vector<Key>& keys, const Key& key) {
+    return std::find_if(keys.begin(), keys.end(), [&](const Key& other) { return same_key(other, key); });
   }
   /// Fires what is due, oldest first. A timer has no record an error policy could decide about: when its
   /// function throws, the run fails.
@@ -212,6 +218,10 @@ class Process final : public KeyedOperator<In, KeyOf> {
       const auto [at, hash] = timers_.begin()->first;
       const Key key = timers_.begin()->second.front();
       cancel_timer(at, hash, key);
+      if (watermark_ == kMaxTime && most_at_end_-- == 0) {
+        fail_endless(at, hash);
+        break;
+      }
       fire(at, hash, key);
       if (result_.size() < this->lane().max_batch) continue;
       send();
@@ -222,9 +232,17 @@ class Process final : public KeyedOperator<In, KeyOf> {
     }
     send();
   }
+  RecordId timer_id(EventTime at, std::uint64_t hash) const {
+    return {this->env_.node_id, static_cast<std::uint32_t>(hash >> 32), at.time_since_epoch().count(),
+            static_cast<std::uint32_t>(hash)};
+  }
+  void fail_endless(EventTime at, std::uint64_t hash) {
+    timers_.clear();
+    this->lane().fail(*this, timer_id(at, hash),
+                      "on_timer goes on setting timers after the end of the input; set none when watermark() is kMaxTime");
+  }
   void fire(EventTime at, std::uint64_t hash, const Key& key) {
-    RecordId id{this->env_.node_id, static_cast<std::uint32_t>(hash >> 32), at.time_since_epoch().count(),
-                static_cast<std::uint32_t>(hash)};
+    RecordId id = timer_id(at, hash);
     try {
       context_.begin(key, {at, id, nullptr}, watermark_);
       std::invoke(*on_timer_, at, states_(key, hash), context_);
@@ -251,6 +269,8 @@ class Process final : public KeyedOperator<In, KeyOf> {
   std::map<std::pair<EventTime, std::uint64_t>, std::vector<Key>> timers_;
   ProcessContext<Key, Out> context_;
   EventTime watermark_ = kMinTime;
+  static constexpr std::size_t kMostTimersAtEnd = 1000;  ///< for each that was set when the input ended
+  std::size_t most_at_end_ = 0;
   EventTime passed_ = kMinTime;  ///< the watermark before: what is behind this node knows it already
   bool timers_pending_ = false;
   Batch<In> input_;

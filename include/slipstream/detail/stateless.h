@@ -205,17 +205,30 @@ class FlatMap final : public TypedOperator<In> {
   void resume() override {
     BusyScope busy(*this);
     run();
+    while (!has_pending() && !behind_.empty()) {
+      this->divert_waiting(behind_, 0);  // a record before them may wait for a retry by now
+      start(behind_);
+    }
   }
 
  protected:
   void process(Batch<In>& batch) override {
-    if (has_pending()) {  // a retried record while a batch is cut short: behind it
-      for (std::size_t i = 0; i < batch.size(); ++i) {
-        input_.append_columns(batch, i);
-        input_.values.push_back(std::move(batch.values[i]));
-      }
+    if (!has_pending()) {
+      start(batch);
       return;
     }
+    // Behind the batch that was cut short, and not into it: the walk may look into the record it is at.
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      behind_.append_columns(batch, i);
+      behind_.values.push_back(std::move(batch.values[i]));
+    }
+  }
+
+ private:
+  using R = ResultOf<const F&, In>;
+  static constexpr bool kStored = StoredRange<std::remove_reference_t<R>> || OptionalLike<std::remove_reference_t<R>>;
+
+  void start(Batch<In>& batch) {
     input_.clear();
     std::swap(input_.values, batch.values);
     input_.take_columns(batch);
@@ -223,11 +236,6 @@ class FlatMap final : public TypedOperator<In> {
     at_ = 0;
     run();
   }
-
- private:
-  using R = ResultOf<const F&, In>;
-  static constexpr bool kStored = StoredRange<std::remove_reference_t<R>> || OptionalLike<std::remove_reference_t<R>>;
-
   void run() {
     bool pause = false;
     while (at_ < input_.size() && !pause) {
@@ -283,6 +291,7 @@ class FlatMap final : public TypedOperator<In> {
 
   Shared<F> f_;
   Batch<In> input_;
+  Batch<In> behind_;         ///< what came while input_ was cut short
   std::size_t at_ = 0;       ///< the record of input_ to go on with
   Batch<Out> result_;
   std::optional<Walk<R>> walk_;  ///< of the record at at_, when it is cut short
