@@ -392,13 +392,13 @@ void Engine::fail(absl::Status status) {
   notify_all();
 }
 
-void Engine::fail(const detail::Operator& op, std::optional<RecordId> id, std::string_view cause) {
+void Engine::fail(const detail::Operator& op, std::optional<RecordId> id, std::string_view cause, absl::StatusCode code) {
   std::string message(op.env().node);
   if (id) {
     const std::string position = position_of(*id);
     message = position.starts_with(message) ? position : message + ": " + position;
   }
-  fail(absl::AbortedError(message + ": " + std::string(cause)));
+  fail(absl::Status(code, message + ": " + std::string(cause)));
 }
 
 std::string Engine::position_of(const RecordId& id) const {

@@ -46,7 +46,8 @@ class Engine {
 
   /// Sources stop reading; what is in flight is processed. From any thread.
   void request_stop();
-  void fail(const detail::Operator& op, std::optional<RecordId> id, std::string_view cause);
+  void fail(const detail::Operator& op, std::optional<RecordId> id, std::string_view cause,
+            absl::StatusCode code = absl::StatusCode::kAborted);
   void fail_connector(const std::string& node, const absl::Status& cause);
   void fail_internal(const std::string& what);
   void fail(absl::Status status);

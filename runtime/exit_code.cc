@@ -17,6 +17,7 @@ ExitCode exit_code(const absl::Status& status) {
     case absl::StatusCode::kAlreadyExists:
     case absl::StatusCode::kFailedPrecondition:
     case absl::StatusCode::kUnimplemented:
+    case absl::StatusCode::kOutOfRange:
       return kExitUsage;
     default:
       return kExitRecord;

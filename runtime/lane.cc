@@ -182,8 +182,8 @@ void Lane::on_batch_consumed() {
   if (wants_room_.load() || (is_last && wants_idle_.load())) notify();
 }
 
-void Lane::fail(const detail::Operator& op, const RecordId& id, std::string_view cause) {
-  engine_.fail(op, id, cause);
+void Lane::fail(const detail::Operator& op, const RecordId& id, std::string_view cause, absl::StatusCode code) {
+  engine_.fail(op, id, cause, code);
 }
 
 void Lane::dead_letter(const detail::Operator& op, DeadLetter letter) {

@@ -80,7 +80,7 @@ class Lane : public detail::LaneServices {
   // LaneServices
   bool should_pause() const override;
   void send(int edge, std::uint32_t lane, std::unique_ptr<detail::BatchBase> batch) override;
-  void fail(const detail::Operator& op, const RecordId& id, std::string_view cause) override;
+  void fail(const detail::Operator& op, const RecordId& id, std::string_view cause, absl::StatusCode code) override;
   void dead_letter(const detail::Operator& op, DeadLetter letter) override;
   std::chrono::nanoseconds now() const override;
   void wake_at(std::chrono::nanoseconds when) override;

@@ -1,5 +1,6 @@
 #include <utility>
 
+#include "connectors/kafka/admin_request.h"
 #include "connectors/kafka/client.h"
 #include "connectors/kafka/errors.h"
 #include "connectors/kafka/topics.h"
@@ -61,19 +62,9 @@ absl::Status Admin::Impl::ask(const std::string& context, rd_kafka_admin_op_t op
     return absl::UnimplementedError(context + ": the embedded broker at " + client->brokers() +
                                     " can't; give the topics to EmbeddedBroker::start or create_topic");
   }
-  const int millis = static_cast<int>(options.request_timeout.count());
-  const AdminRequest request(rd_kafka_AdminOptions_new(client->get(), operation));
-  char why[512] = {};
-  // The broker gets most of the time, so that its answer is here before ours is over.
-  rd_kafka_AdminOptions_set_request_timeout(request.get(), millis, why, sizeof why);
-  rd_kafka_AdminOptions_set_operation_timeout(request.get(), millis * 3 / 4, why, sizeof why);
-  const Queue answers(rd_kafka_queue_new(client->get()));
-  send(request.get(), answers.get());
-  const Event answer(rd_kafka_queue_poll(answers.get(), millis + 1000));
-  if (answer == nullptr) return absl::DeadlineExceededError(context + ": no answer in time");
-  const rd_kafka_resp_err_t failed = rd_kafka_event_error(answer.get());
-  if (failed) return {code_of(failed), context + ": " + rd_kafka_event_error_string(answer.get())};
-  return check(answer.get());
+  const auto answer = ask_admin(*client, operation, options.request_timeout, context, send);
+  if (!answer.ok()) return answer.status();
+  return check(answer->get());
 }
 
 namespace {

@@ -58,6 +58,8 @@ absl::Status Client::create(ClientConf conf) {
   rd_kafka_conf_set_error_cb(conf.conf.get(), &Client::on_error);
   rd_kafka_conf_set_log_cb(conf.conf.get(), &Client::on_log);
   if (role_ == Role::producer) rd_kafka_conf_set_dr_msg_cb(conf.conf.get(), &Client::on_delivery);
+  if (options_.on_rebalance) rd_kafka_conf_set_rebalance_cb(conf.conf.get(), &Client::on_rebalance);
+  if (options_.on_commit) rd_kafka_conf_set_offset_commit_cb(conf.conf.get(), &Client::on_commit);
   char why[512] = {};
   rk_ = rd_kafka_new(role_ == Role::producer ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER, conf.conf.get(), why,
                      sizeof why);
@@ -85,8 +87,11 @@ void Client::close() {
   // end.
   std::promise<void> done;
   std::future<void> destroyed = done.get_future();
-  std::thread destroyer([rk = rk_, link = link_, done = std::move(done)]() mutable {
-    rd_kafka_destroy(rk);
+  // Leaving a group without its broker has been seen to hang, and to crash (librdkafka #3740, #5347).
+  const bool leaves = options_.on_rebalance && ping(kPing);
+  const int flags = options_.on_rebalance && !leaves ? RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE : 0;
+  std::thread destroyer([rk = rk_, link = link_, flags, done = std::move(done)]() mutable {
+    rd_kafka_destroy_flags(rk, flags);
     done.set_value();
   });
   rk_ = nullptr;
@@ -125,6 +130,24 @@ void Client::on_log(const rd_kafka_t* rk, int level, const char* facility, const
 void Client::on_delivery(rd_kafka_t*, const rd_kafka_message_t* message, void* link) {
   const auto& handler = static_cast<Link*>(link)->client->options_.on_delivery;
   if (handler) handler(*message);
+}
+
+void Client::on_rebalance(rd_kafka_t* rk, rd_kafka_resp_err_t event, rd_kafka_topic_partition_list_t* list,
+                          void* opaque) {
+  const bool assigned = event == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+  // A member that is to have everything and reads nothing.
+  const PartitionList nothing(rd_kafka_topic_partition_list_new(0));
+  rd_kafka_assign(rk, assigned ? nothing.get() : nullptr);
+  auto* link = static_cast<Link*>(opaque);
+  const std::lock_guard lock(link->mutex);
+  if (link->client != nullptr) link->client->options_.on_rebalance(assigned, *list);
+}
+
+void Client::on_commit(rd_kafka_t*, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t* list,
+                       void* opaque) {
+  auto* link = static_cast<Link*>(opaque);
+  const std::lock_guard lock(link->mutex);
+  if (link->client != nullptr) link->client->options_.on_commit(error, list);
 }
 
 void Client::note_error(rd_kafka_resp_err_t error, std::string reason) {

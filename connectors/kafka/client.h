@@ -34,7 +34,12 @@ class Client {
     Milliseconds connect_timeout{30'000};
     Milliseconds outage_timeout{600'000};
     std::function<void(const rd_kafka_message_t&)> on_delivery;  ///< producers; from the poll thread
-    std::function<void()> after_poll;                            ///< from the poll thread after each poll
+    /// Members of groups; from the poll thread, or from close(). What a member is assigned is not read here.
+    /// Must not call the client.
+    std::function<void(bool assigned, const rd_kafka_topic_partition_list_t& partitions)> on_rebalance;
+    /// The answer to an asynchronous commit; otherwise as on_rebalance.
+    std::function<void(rd_kafka_resp_err_t, const rd_kafka_topic_partition_list_t*)> on_commit;
+    std::function<void()> after_poll;  ///< from the poll thread after each poll
     /// From the poll thread, while a broker answers; returns when to come again.
     std::function<Milliseconds()> check;
     Milliseconds first_check{0};
@@ -57,9 +62,11 @@ class Client {
   void log(LogLevel level, const std::string& message) const;
   /// Reports an error that ends the run; only the first is passed on.
   void fail(absl::Status status);
+  bool has_failed() const { return failed_; }
   /// Ends the poll thread: nothing posted runs after this. Idempotent.
   void stop_polling();
-  /// Stops the thread and the client. Every librdkafka object made from it must be gone. Idempotent.
+  /// Stops the thread and the client; a member leaves its group. Every librdkafka object made from it must be
+  /// gone. Idempotent.
   void close();
 
  private:
@@ -73,13 +80,17 @@ class Client {
 
   /// What librdkafka's callbacks are given. Outlives the Client when librdkafka does.
   struct Link {
-    std::mutex mutex;  // guards `client` for on_log, which comes from librdkafka's threads
+    std::mutex mutex;  // guards `client` for callbacks that may come while the client is left behind
     Client* client = nullptr;
   };
 
   static void on_error(rd_kafka_t* rk, int error, const char* reason, void* link);
   static void on_log(const rd_kafka_t* rk, int level, const char* facility, const char* message);
   static void on_delivery(rd_kafka_t* rk, const rd_kafka_message_t* message, void* link);
+  static void on_rebalance(rd_kafka_t* rk, rd_kafka_resp_err_t event, rd_kafka_topic_partition_list_t* list,
+                           void* link);
+  static void on_commit(rd_kafka_t* rk, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t* list,
+                        void* link);
 
   void note_error(rd_kafka_resp_err_t error, std::string reason);
   void wake();

@@ -7,7 +7,7 @@ namespace slipstream::kafka {
 
 absl::StatusCode code_of(rd_kafka_resp_err_t error) {
   if (is_authentication(error)) return absl::StatusCode::kUnauthenticated;
-  if (is_unreachable(error)) return absl::StatusCode::kUnavailable;
+  if (is_passing(error) && error != RD_KAFKA_RESP_ERR_UNKNOWN) return absl::StatusCode::kUnavailable;
   switch (error) {
     case RD_KAFKA_RESP_ERR_NO_ERROR:
       return absl::StatusCode::kOk;
@@ -26,6 +26,7 @@ absl::StatusCode code_of(rd_kafka_resp_err_t error) {
       return absl::StatusCode::kOutOfRange;
     case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
     case RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE:
+      return absl::StatusCode::kResourceExhausted;
     case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
     case RD_KAFKA_RESP_ERR_INVALID_PARTITIONS:
     case RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR:
@@ -36,7 +37,7 @@ absl::StatusCode code_of(rd_kafka_resp_err_t error) {
       return absl::StatusCode::kInvalidArgument;
     case RD_KAFKA_RESP_ERR__MSG_TIMED_OUT:
     case RD_KAFKA_RESP_ERR__TIMED_OUT_QUEUE:
-      return absl::StatusCode::kDeadlineExceeded;
+      return absl::StatusCode::kUnavailable;
     case RD_KAFKA_RESP_ERR__BAD_MSG:
     case RD_KAFKA_RESP_ERR__BAD_COMPRESSION:
     case RD_KAFKA_RESP_ERR_INVALID_MSG:

@@ -22,7 +22,7 @@ struct Refusal {
 
 constexpr std::string_view kRunsCode = "it makes the client load or run code";
 constexpr std::string_view kOwnsOffsets = "the runtime commits offsets itself, after a record's effects";
-constexpr std::string_view kNoGroup = "a source reads all partitions and joins no group";
+constexpr std::string_view kAlone = "a source is alone in its group and reads all partitions";
 constexpr std::string_view kBrokers = "write the addresses into the option 'brokers'";
 
 constexpr Refusal kRefusedAlways[] = {
@@ -47,11 +47,11 @@ constexpr Refusal kRefusedForConsumers[] = {
     {"offset.store.path", kOwnsOffsets},
     {"auto.offset.reset", "a lost offset is an error, never skipped; write the option 'start'"},
     {"enable.partition.eof", "the source needs it to know when it has read everything"},
-    {"group.instance.id", kNoGroup},
-    {"group.protocol", kNoGroup},
-    {"group.protocol.type", kNoGroup},
-    {"group.remote.assignor", kNoGroup},
-    {"partition.assignment.strategy", kNoGroup},
+    {"group.instance.id", kAlone},
+    {"group.protocol", kAlone},
+    {"group.protocol.type", kAlone},
+    {"group.remote.assignor", kAlone},
+    {"partition.assignment.strategy", kAlone},
 };
 
 constexpr Refusal kRefusedForProducers[] = {
@@ -87,7 +87,7 @@ const Refusal* refusal(Role role, std::string_view name) {
                                 : find_refusal(kRefusedForProducers, name);
 }
 
-/// All property names of the linked librdkafka, from the table it prints.
+/// All property names of the linked librdkafka, from the tables it prints; some are in two of them.
 std::vector<std::string> property_names() {
   char* text = nullptr;
   std::size_t size = 0;
@@ -104,7 +104,7 @@ std::vector<std::string> property_names() {
     rest.remove_prefix(std::min(rest.size(), line.size() + 1));
     const std::string_view name = line.substr(0, line.find(' '));
     const bool is_row = line.find(" | ") != line.npos && name.find_first_of("._") != name.npos;
-    if (is_row) names.emplace_back(name);
+    if (is_row && std::find(names.begin(), names.end(), name) == names.end()) names.emplace_back(name);
   }
   return names;
 }

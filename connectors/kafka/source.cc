@@ -8,12 +8,14 @@
 #include "connectors/kafka/client.h"
 #include "connectors/kafka/configured.h"
 #include "connectors/kafka/errors.h"
+#include "connectors/kafka/group.h"
 #include "connectors/kafka/topics.h"
 
 namespace slipstream::kafka {
 namespace {
 
 constexpr Milliseconds kRequest{30'000};
+constexpr Milliseconds kCommitWithin{10'000};
 constexpr std::int64_t kNoTarget = std::numeric_limits<std::int64_t>::max();
 /// What librdkafka needs for a waiting record besides its bytes.
 constexpr std::size_t kRecordOverhead = 320;
@@ -79,7 +81,7 @@ class KafkaSource final : public RawSource {
  public:
   KafkaSource(std::string topic, SourceOptions options)
       : topic_(std::move(topic)), options_(std::move(options)) {}
-  ~KafkaSource() override { shut_down(); }
+  ~KafkaSource() override { (void)shut_down(); }
 
   std::string name() const override { return "kafka topic " + topic_; }
   std::string position(int partition, std::int64_t offset) const override {
@@ -118,7 +120,8 @@ class KafkaSource final : public RawSource {
   absl::StatusOr<std::vector<std::int64_t>> start_offsets(const std::vector<Watermarks>& marks);
   absl::StatusOr<std::vector<std::int64_t>> offsets_since(EventTime time,
                                                           const std::vector<Watermarks>& marks);
-  absl::Status resume_committed(std::vector<std::int64_t>& offsets, const std::vector<Watermarks>& marks);
+  absl::Status open_group(const SourceEnv& env, std::vector<std::int64_t>& offsets,
+                          const std::vector<Watermarks>& marks);
   absl::Status check_partitions(const std::map<int, std::int64_t>& offsets, const std::string& what,
                                 std::size_t count) const;
   absl::Status check_range(int partition, std::int64_t offset, const Watermarks& marks,
@@ -127,7 +130,7 @@ class KafkaSource final : public RawSource {
                               const std::vector<Watermarks>& marks);
   Milliseconds check_topic();
   void stop_fetching(Partition& partition);
-  void shut_down();
+  absl::Status shut_down();
   std::string about(int partition) const {
     return "kafka topic '" + topic_ + "' partition " + std::to_string(partition);
   }
@@ -135,6 +138,8 @@ class KafkaSource final : public RawSource {
   const std::string topic_;
   SourceOptions options_;
   std::unique_ptr<Client> client_;
+  std::unique_ptr<Group> group_;  // null without a group
+  bool joins_ = false;
   TopicHandle handle_;
   std::vector<std::unique_ptr<Partition>> partitions_;
   int count_ = 0;
@@ -174,11 +179,10 @@ absl::StatusOr<std::unique_ptr<Client>> KafkaSource::start_client(const SourceEn
       {"reconnect.backoff.max.ms", "2000"},
       {"client.id", "slipstream"},
   };
-  Settings owned = {{"enable.auto.commit", "false"},
-                    {"enable.auto.offset.store", "false"},
-                    {"enable.partition.eof", "true"},
-                    {"auto.offset.reset", "error"}};
-  if (!options_.group.empty()) owned["group.id"] = options_.group;
+  const Settings owned = {{"enable.auto.commit", "false"},
+                          {"enable.auto.offset.store", "false"},
+                          {"enable.partition.eof", "true"},
+                          {"auto.offset.reset", "error"}};
   auto conf = client_conf(Role::consumer, options_.brokers, options_.settings, defaults, owned);
   if (!conf.ok()) return conf.status();
   const std::string refresh = setting(conf->conf.get(), "topic.metadata.refresh.interval.ms");
@@ -216,7 +220,7 @@ absl::Status KafkaSource::open(const SourceEnv& env) {
   count_ = known_partitions_ = *count;
   client_ = *std::move(client);
   absl::Status status = open_at_offsets(env, *count);
-  if (!status.ok()) shut_down();
+  if (!status.ok()) (void)shut_down();
   return status;
 }
 
@@ -229,9 +233,10 @@ absl::Status KafkaSource::open_at_offsets(const SourceEnv& env, int count) {
   auto offsets = start_offsets(*marks);
   if (!offsets.ok()) return offsets.status();
   if (!options_.group.empty()) {
-    if (absl::Status status = resume_committed(*offsets, *marks); !status.ok()) return status;
+    if (absl::Status status = open_group(env, *offsets, *marks); !status.ok()) return status;
   }
-  return start_fetching(env, *offsets, *marks);
+  if (absl::Status status = start_fetching(env, *offsets, *marks); !status.ok()) return status;
+  return joins_ ? group_->join() : absl::OkStatus();
 }
 
 absl::StatusOr<std::vector<std::int64_t>> KafkaSource::start_offsets(const std::vector<Watermarks>& marks) {
@@ -289,37 +294,40 @@ absl::StatusOr<std::vector<std::int64_t>> KafkaSource::offsets_since(EventTime t
   return offsets;
 }
 
-absl::Status KafkaSource::resume_committed(std::vector<std::int64_t>& offsets,
-                                           const std::vector<Watermarks>& marks) {
-  const PartitionList list(rd_kafka_topic_partition_list_new(static_cast<int>(offsets.size())));
-  for (std::size_t p = 0; p < offsets.size(); ++p) {
-    rd_kafka_topic_partition_list_add(list.get(), topic_.c_str(), static_cast<int>(p));
+/// Makes sure that nobody else works for the group, and goes on where it left off.
+absl::Status KafkaSource::open_group(const SourceEnv& env, std::vector<std::int64_t>& offsets,
+                                     const std::vector<Watermarks>& marks) {
+  auto group = Group::start({.name = options_.group,
+                             .topic = topic_,
+                             .partitions = static_cast<int>(offsets.size()),
+                             .brokers = options_.brokers,
+                             .settings = options_.settings,
+                             .is_embedded = is_embedded(*client_, Deadline(kRequest)),
+                             .log = env.log,
+                             .fail = env.fail});
+  if (!group.ok()) return group.status();
+  group_ = *std::move(group);
+  const absl::Status alone = group_->await_alone();
+  joins_ = alone.ok();
+  if (absl::IsUnimplemented(alone)) {
+    client_->log(LogLevel::info, std::string(alone.message()) + "; another member would not be noticed");
+  } else if (!alone.ok()) {
+    return alone;
   }
-  const std::string context =
-      "kafka group '" + options_.group + "': asking for its offsets in topic '" + topic_ + "'";
-  const rd_kafka_resp_err_t failed =
-      rd_kafka_committed(client_->get(), list.get(), static_cast<int>(kRequest.count()));
-  if (failed) return error(failed, context);
+  const auto committed = group_->committed();
+  if (!committed.ok()) return committed.status();
   for (std::size_t p = 0; p < offsets.size(); ++p) {
-    const rd_kafka_topic_partition_t& answer = list->elems[p];
-    if (answer.err) return error(answer.err, context);
-    if (answer.offset < 0) continue;
+    if (!(*committed)[p]) continue;
+    offsets[p] = *(*committed)[p];
     const std::string whose = "committed (group '" + options_.group + "')";
-    if (absl::Status status = check_range(static_cast<int>(p), answer.offset, marks[p], whose); !status.ok())
+    if (absl::Status status = check_range(static_cast<int>(p), offsets[p], marks[p], whose); !status.ok())
       return status;
-    offsets[p] = answer.offset;
   }
   return absl::OkStatus();
 }
 
 absl::Status KafkaSource::start_fetching(const SourceEnv& env, const std::vector<std::int64_t>& offsets,
                                          const std::vector<Watermarks>& marks) {
-  if (!options_.group.empty()) {
-    // The group's errors come to the thread that polls, as all others do.
-    const Queue group_queue(rd_kafka_queue_get_consumer(client_->get()));
-    const Queue main_queue(rd_kafka_queue_get_main(client_->get()));
-    rd_kafka_queue_forward(group_queue.get(), main_queue.get());
-  }
   handle_.reset(rd_kafka_topic_new(client_->get(), topic_.c_str(), nullptr));
   if (handle_ == nullptr) return error(rd_kafka_last_error(), "kafka topic '" + topic_ + "'");
   for (std::size_t p = 0; p < offsets.size(); ++p) {
@@ -438,25 +446,7 @@ absl::StatusOr<ReadState> KafkaSource::read(int number, const ReadLimits& limits
 }
 
 absl::Status KafkaSource::commit(std::span<const PartitionOffset> offsets) {
-  if (options_.group.empty() || offsets.empty()) return absl::OkStatus();
-  const PartitionList list(rd_kafka_topic_partition_list_new(static_cast<int>(offsets.size())));
-  for (const PartitionOffset& done : offsets) {
-    rd_kafka_topic_partition_list_add(list.get(), topic_.c_str(), done.partition)->offset = done.next_offset;
-  }
-  const std::string context =
-      "kafka group '" + options_.group + "': committing offsets of topic '" + topic_ + "'";
-  const Queue answers(rd_kafka_queue_new(client_->get()));
-  rd_kafka_resp_err_t failed =
-      rd_kafka_commit_queue(client_->get(), list.get(), answers.get(), nullptr, nullptr);
-  if (failed) return error(failed, context);
-  const Event answer(rd_kafka_queue_poll(answers.get(), static_cast<int>(kRequest.count())));
-  if (answer == nullptr) return absl::DeadlineExceededError(context + ": no answer within 30 s");
-  if (rd_kafka_event_error(answer.get())) return error(rd_kafka_event_error(answer.get()), context);
-  const rd_kafka_topic_partition_list_t* results = rd_kafka_event_topic_partition_list(answer.get());
-  for (int i = 0; results != nullptr && i < results->cnt; ++i) {
-    const rd_kafka_topic_partition_t& result = results->elems[i];
-    if (result.err) return error(result.err, context + " partition " + std::to_string(result.partition));
-  }
+  if (group_ != nullptr) group_->commit(offsets);
   return absl::OkStatus();
 }
 
@@ -495,19 +485,21 @@ void KafkaSource::stop_fetching(Partition& partition) {
   }
 }
 
-void KafkaSource::shut_down() {
-  if (client_ == nullptr) return;
+absl::Status KafkaSource::shut_down() {
+  if (client_ == nullptr) return absl::OkStatus();
   for (const auto& partition : partitions_) stop_fetching(*partition);
+  absl::Status status;
+  // After an outage nobody needs to wait for the broker once more.
+  if (group_ != nullptr) status = group_->close(client_->has_failed() ? Milliseconds(0) : kCommitWithin);
+  group_.reset();
   client_->stop_polling();
   partitions_.clear();
   handle_.reset();
   client_.reset();
+  return status;
 }
 
-absl::Status KafkaSource::close() {
-  shut_down();
-  return absl::OkStatus();
-}
+absl::Status KafkaSource::close() { return shut_down(); }
 
 }  // namespace
 

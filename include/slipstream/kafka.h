@@ -74,8 +74,9 @@ class Start {
 struct SourceOptions {
   /// HOST:PORT[,HOST:PORT…]; empty: the App's kafka.brokers, or 127.0.0.1:9092.
   std::string brokers = {};
-  /// Where finished offsets are committed and, at the next start, resumed. The group is not joined: this
-  /// source reads all partitions. Empty: nothing is committed, and every start begins at `start`.
+  /// Where finished offsets are committed and, at the next start, resumed. The source reads all
+  /// partitions, so it must be the group's only member: the run fails with FailedPrecondition when another
+  /// one is there or joins. Empty: nothing is committed, and every start begins at `start`.
   std::string group = {};
   Start start = Start::beginning();  ///< for partitions without a committed offset
   /// Ends at the offsets that were the end when the source was opened.

@@ -47,6 +47,13 @@ TEST(KafkaSettings, AnUnknownNameIsRefusedWithTheNearest) {
   EXPECT_EQ(refusal(Role::producer, {{"xyzzy", "1"}}), "kafka setting 'xyzzy' is not known");
 }
 
+TEST(KafkaSettings, ANameThatIsInTwoTablesIsSuggestedOnce) {
+  EXPECT_EQ(
+      refusal(Role::producer, {{"compresion.type", "lz4"}}),
+      "kafka setting 'compresion.type' is not known; did you mean 'compression.type', 'compression.codec' or "
+      "'compression.level'?");
+}
+
 TEST(KafkaSettings, AValueThatDoesNotFitNamesTheSetting) {
   EXPECT_THAT(refusal(Role::producer, {{"linger.ms", "soon"}}), HasSubstr("kafka setting 'linger.ms': "));
   EXPECT_THAT(refusal(Role::producer, {{"acks", "many"}}), HasSubstr("kafka setting 'acks': "));
@@ -66,8 +73,9 @@ TEST(KafkaSettings, WhatTheLibraryDoesItselfIsRefused) {
             "record's effects");
   EXPECT_THAT(refusal(Role::consumer, {{"enable.auto.offset.store", "true"}}),
               HasSubstr("commits offsets itself"));
-  EXPECT_EQ(refusal(Role::consumer, {{"group.protocol", "consumer"}}),
-            "kafka setting 'group.protocol' is refused: a source reads all partitions and joins no group");
+  EXPECT_EQ(
+      refusal(Role::consumer, {{"group.protocol", "consumer"}}),
+      "kafka setting 'group.protocol' is refused: a source is alone in its group and reads all partitions");
   EXPECT_EQ(refusal(Role::consumer, {{"group.id", "g"}}),
             "kafka setting 'group.id' is refused: write it into the option 'group'");
   EXPECT_EQ(refusal(Role::consumer, {{"auto.offset.reset", "latest"}}),

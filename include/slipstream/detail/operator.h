@@ -68,8 +68,10 @@ class LaneServices {
   virtual bool should_pause() const = 0;
   /// Hands a batch to a lane of the stage behind `edge`. Never refuses.
   virtual void send(int edge, std::uint32_t lane, std::unique_ptr<BatchBase> batch) = 0;
-  /// Ends the run. The operator goes on as if the record had been skipped.
-  virtual void fail(const Operator& op, const RecordId& id, std::string_view cause) = 0;
+  /// Ends the run. The operator goes on as if the record had been skipped. `code` says what kind of error it was
+  /// where somebody knows better than that a record could not be processed.
+  virtual void fail(const Operator& op, const RecordId& id, std::string_view cause,
+                    absl::StatusCode code = absl::StatusCode::kAborted) = 0;
   virtual void dead_letter(const Operator& op, DeadLetter letter) = 0;
   /// Calls Operator::on_timer of the lane's operators at or after this time of the runtime's monotonic clock.
   virtual std::chrono::nanoseconds now() const = 0;

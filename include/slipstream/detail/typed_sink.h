@@ -175,7 +175,7 @@ class WriteSink final : public TypedOperator<T>, public SinkOperator {
     const auto taken = sink_.write(pending_, at_, bad_);
     if (!taken.ok()) {
       const auto message = taken.status().message();
-      this->lane().fail(*this, pending_.ids[at_], {message.data(), message.size()});
+      this->lane().fail(*this, pending_.ids[at_], {message.data(), message.size()}, taken.status().code());
       this->counters.skipped += pending_.size() - at_;
       at_ = pending_.size();
       return;
