@@ -74,9 +74,11 @@ class Start {
 struct SourceOptions {
   /// HOST:PORT[,HOST:PORT…]; empty: the App's kafka.brokers, or 127.0.0.1:9092.
   std::string brokers = {};
-  /// Where finished offsets are committed and, at the next start, resumed. The source reads all
-  /// partitions, so it must be the group's only member: the run fails with FailedPrecondition when another
-  /// one is there or joins. Empty: nothing is committed, and every start begins at `start`.
+  /// Where finished offsets are committed and, at the next start, resumed. This source reads all partitions and
+  /// must be the group's only member, but for sources of this process with other topics: opening waits for
+  /// members that died (session.timeout.ms, 10 s unless set) and then is FailedPrecondition with the names of
+  /// those that are there; a member that takes partitions later ends the run. An EmbeddedBroker doesn't notice
+  /// other members. Empty: nothing is committed, and every start begins at `start`.
   std::string group = {};
   Start start = Start::beginning();  ///< for partitions without a committed offset
   /// Ends at the offsets that were the end when the source was opened.
@@ -139,8 +141,8 @@ Sink<T> sink(std::string topic, Codec<T> codec, SinkOptions options = {},
 ///
 /// It is no Kafka: each partition keeps only its newest 5 MiB (compress, and check that low watermarks stay
 /// 0), topics somebody asks to create by writing get 4 partitions, offsets by time, transactions, creating or
-/// deleting topics through Admin, TLS and authentication don't work, and an idle reader waits up to
-/// "fetch.wait.max.ms" for a new record.
+/// deleting topics through Admin, TLS, authentication and telling who is in a group don't work, and an idle
+/// reader waits up to "fetch.wait.max.ms" for a new record.
 class EmbeddedBroker {
  public:
   struct Topic {
