@@ -19,12 +19,6 @@ Milliseconds since(Clock::time_point start) {
   return std::chrono::duration_cast<Milliseconds>(Clock::now() - start);
 }
 
-std::string seconds(Milliseconds time) {
-  const auto tenths = time.count() / 100;
-  const std::string whole = std::to_string(tenths / 10);
-  return (tenths % 10 == 0 ? whole : whole + "." + std::to_string(tenths % 10)) + " s";
-}
-
 LogLevel level_of(int syslog) {
   if (syslog <= 2) return LogLevel::error;
   if (syslog <= 4) return LogLevel::warning;
@@ -41,10 +35,14 @@ std::string without_history(std::string reason) {
 
 }  // namespace
 
-Client::Client(Role role, Secrets secrets, Options options)
-    : role_(role), secrets_(std::move(secrets)), options_(std::move(options)) {
-  link_->client = this;
+std::string seconds(Milliseconds time) {
+  const auto tenths = time.count() / 100;
+  const std::string whole = std::to_string(tenths / 10);
+  return (tenths % 10 == 0 ? whole : whole + "." + std::to_string(tenths % 10)) + " s";
 }
+
+Client::Client(Role role, Secrets secrets, Options options)
+    : role_(role), secrets_(std::move(secrets)), options_(std::move(options)) {}
 
 absl::StatusOr<std::unique_ptr<Client>> Client::start(Role role, ClientConf conf, Options options) {
   std::unique_ptr<Client> client(new Client(role, conf.secrets, std::move(options)));
@@ -101,8 +99,8 @@ void Client::close() {
   }
   log(LogLevel::error, options_.what + ": the client library did not stop within " + seconds(kDestroyWithin) +
                            " and is left behind");
-  const std::lock_guard lock(link_->mutex);
-  link_->client = nullptr;
+  const detail::MutexLock lock(link_->mutex);
+  link_->left_behind = true;
   destroyer.detach();
 }
 
@@ -118,8 +116,8 @@ void Client::on_error(rd_kafka_t* rk, int code, const char* reason, void* link) 
 
 void Client::on_log(const rd_kafka_t* rk, int level, const char* facility, const char* message) {
   auto* link = static_cast<Link*>(rd_kafka_opaque(rk));
-  const std::lock_guard lock(link->mutex);
-  if (link->client == nullptr) return;
+  const detail::MutexLock lock(link->mutex);
+  if (link->left_behind) return;
   // Connection trouble also comes to on_error, which says it once and with its end.
   const std::string_view about(facility);
   const bool told_elsewhere = about == "FAIL" || about == "ERROR";
@@ -139,15 +137,15 @@ void Client::on_rebalance(rd_kafka_t* rk, rd_kafka_resp_err_t event, rd_kafka_to
   const PartitionList nothing(rd_kafka_topic_partition_list_new(0));
   rd_kafka_assign(rk, assigned ? nothing.get() : nullptr);
   auto* link = static_cast<Link*>(opaque);
-  const std::lock_guard lock(link->mutex);
-  if (link->client != nullptr) link->client->options_.on_rebalance(assigned, *list);
+  const detail::MutexLock lock(link->mutex);
+  if (!link->left_behind) link->client->options_.on_rebalance(assigned, *list);
 }
 
 void Client::on_commit(rd_kafka_t*, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t* list,
                        void* opaque) {
   auto* link = static_cast<Link*>(opaque);
-  const std::lock_guard lock(link->mutex);
-  if (link->client != nullptr) link->client->options_.on_commit(error, list);
+  const detail::MutexLock lock(link->mutex);
+  if (!link->left_behind) link->client->options_.on_commit(error, list);
 }
 
 void Client::note_error(rd_kafka_resp_err_t error, std::string reason) {
@@ -157,7 +155,7 @@ void Client::note_error(rd_kafka_resp_err_t error, std::string reason) {
   }
   log(LogLevel::debug, options_.what + ": " + reason);
   {
-    const std::lock_guard lock(mutex_);
+    const detail::MutexLock lock(mutex_);
     // "1/1 brokers are down" says less than what took them down.
     const bool says_more = error != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || cause_.text.empty();
     if (says_more) cause_ = {error, std::move(reason)};
@@ -175,7 +173,7 @@ void Client::fail(absl::Status status) {
 
 void Client::post(std::function<void()> task) {
   {
-    const std::lock_guard lock(mutex_);
+    const detail::MutexLock lock(mutex_);
     tasks_.push_back(std::move(task));
   }
   wake();
@@ -203,7 +201,7 @@ void Client::poll_loop() {
 void Client::run_tasks() {
   std::vector<std::function<void()>> tasks;
   {
-    const std::lock_guard lock(mutex_);
+    const detail::MutexLock lock(mutex_);
     tasks.swap(tasks_);
   }
   for (const auto& task : tasks) task();
@@ -245,12 +243,12 @@ bool Client::ping(Milliseconds timeout) {
 }
 
 std::string Client::cause() const {
-  const std::lock_guard lock(mutex_);
+  const detail::MutexLock lock(mutex_);
   return cause_.text.empty() ? kNoCause : cause_.text;
 }
 
 bool Client::refused() const {
-  const std::lock_guard lock(mutex_);
+  const detail::MutexLock lock(mutex_);
   return is_authentication(cause_.error);
 }
 

@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
@@ -15,11 +14,15 @@
 #include "absl/status/statusor.h"
 #include "connectors/kafka/handles.h"
 #include "connectors/kafka/settings.h"
+#include "slipstream/detail/mutex.h"
 
 namespace slipstream::kafka {
 
 using Milliseconds = std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
+
+/// "10 s", "3.5 s".
+std::string seconds(Milliseconds time);
 
 /// One librdkafka client with the thread that polls it. The thread serves librdkafka's callbacks, runs what
 /// is posted to it, and watches over the connection: it says when no broker answers, says when one does
@@ -80,8 +83,11 @@ class Client {
 
   /// What librdkafka's callbacks are given. Outlives the Client when librdkafka does.
   struct Link {
-    std::mutex mutex;  // guards `client` for callbacks that may come while the client is left behind
-    Client* client = nullptr;
+    explicit Link(Client* c) : client(c) {}
+    Client* const client;
+    detail::Mutex mutex;
+    bool left_behind SLIPSTREAM_GUARDED_BY(mutex) =
+        false;  ///< client is gone; asked by callbacks of other threads
   };
 
   static void on_error(rd_kafka_t* rk, int error, const char* reason, void* link);
@@ -107,7 +113,7 @@ class Client {
   const Role role_;
   const Secrets secrets_;
   const Options options_;
-  const std::shared_ptr<Link> link_ = std::make_shared<Link>();
+  const std::shared_ptr<Link> link_ = std::make_shared<Link>(this);
   rd_kafka_t* rk_ = nullptr;
   Queue main_queue_;
 
@@ -117,9 +123,9 @@ class Client {
   std::atomic<bool> check_soon_{false};
   std::atomic<bool> failed_{false};
 
-  mutable std::mutex mutex_;  // guards the next two
-  Cause cause_;
-  std::vector<std::function<void()>> tasks_;
+  mutable detail::Mutex mutex_;
+  Cause cause_ SLIPSTREAM_GUARDED_BY(mutex_);
+  std::vector<std::function<void()>> tasks_ SLIPSTREAM_GUARDED_BY(mutex_);
 
   // Of the poll thread alone.
   std::optional<Clock::time_point> down_since_;

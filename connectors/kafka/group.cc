@@ -34,8 +34,6 @@ bool has_topic(const rd_kafka_MemberDescription_t* member, const std::string& to
   return std::any_of(list->elems, list->elems + list->cnt, [&](const auto& p) { return topic == p.topic; });
 }
 
-std::string seconds(Milliseconds time) { return std::to_string((time.count() + 999) / 1000) + " s"; }
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Group>> Group::start(Options options) {
@@ -161,7 +159,7 @@ absl::Status Group::join() {
   const Queue main_queue(rd_kafka_queue_get_main(client_->get()));
   rd_kafka_queue_forward(group_queue.get(), main_queue.get());
   {
-    const std::lock_guard lock(mutex_);
+    const detail::MutexLock lock(mutex_);
     joins_ = true;
   }
   const rd_kafka_resp_err_t failed = rd_kafka_subscribe(client_->get(), topics.get());
@@ -171,7 +169,7 @@ absl::Status Group::join() {
 void Group::on_rebalance(bool assigned, const rd_kafka_topic_partition_list_t& partitions) {
   int of_ours = 0;
   for (int i = 0; i < partitions.cnt; ++i) of_ours += partitions.elems[i].partition < options_.partitions;
-  const std::lock_guard lock(mutex_);
+  const detail::MutexLock lock(mutex_);
   joined_ = assigned;
   look_ = assigned && of_ours < options_.partitions;
 }
@@ -184,7 +182,7 @@ void Group::serve() {
 /// Missing partitions may be a deleted topic's, or those of a member that has already left again.
 void Group::look_around() {
   {
-    const std::lock_guard lock(mutex_);
+    const detail::MutexLock lock(mutex_);
     if (!look_ || given_up_) return;
   }
   auto others = members();
@@ -197,7 +195,7 @@ void Group::look_around() {
     who = ": " + names(*others);
   }
   {
-    const std::lock_guard lock(mutex_);
+    const detail::MutexLock lock(mutex_);
     look_ = false;
     if (others.ok() && others->empty()) return;
   }
@@ -229,14 +227,14 @@ absl::StatusOr<std::vector<std::optional<std::int64_t>>> Group::committed() {
 
 void Group::commit(std::span<const PartitionOffset> offsets) {
   {
-    const std::lock_guard lock(mutex_);
+    const detail::MutexLock lock(mutex_);
     for (const PartitionOffset& done : offsets) pending_[done.partition] = done.next_offset;
   }
   client_->post([] {});
 }
 
 void Group::send() {
-  const std::lock_guard lock(mutex_);
+  const detail::MutexLock lock(mutex_);
   if (is_sent_ || given_up_ || pending_.empty() || (joins_ && !joined_) || Clock::now() < next_try_) return;
   const PartitionList list(rd_kafka_topic_partition_list_new(static_cast<int>(pending_.size())));
   for (const auto& [partition, offset] : pending_) {
@@ -254,7 +252,7 @@ void Group::on_commit(rd_kafka_resp_err_t failed, const rd_kafka_topic_partition
     give_up(error(failed, about() + ": committing offsets of topic '" + options_.topic + "'"));
     return;
   }
-  const std::lock_guard lock(mutex_);
+  const detail::MutexLock lock(mutex_);
   is_sent_ = false;
   if (failed) {
     why_later_ = describe(failed);
@@ -269,7 +267,8 @@ void Group::on_commit(rd_kafka_resp_err_t failed, const rd_kafka_topic_partition
 }
 
 /// Brokers come back, and members are let in again; of a deleted topic the source hears by itself.
-bool Group::is_later(rd_kafka_resp_err_t error) const {
+bool Group::is_later(rd_kafka_resp_err_t error) {
+  const detail::MutexLock lock(mutex_);
   switch (error) {
     case RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION:
     case RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID:
@@ -285,7 +284,7 @@ bool Group::is_later(rd_kafka_resp_err_t error) const {
 
 void Group::give_up(absl::Status status) {
   {
-    const std::lock_guard lock(mutex_);
+    const detail::MutexLock lock(mutex_);
     is_sent_ = false;
     given_up_ = true;
   }
@@ -294,10 +293,11 @@ void Group::give_up(absl::Status status) {
 }
 
 absl::Status Group::wait_committed(Milliseconds patience) {
-  std::unique_lock lock(mutex_);
-  if (changed_.wait_for(lock, patience, [&] { return pending_.empty() || given_up_; })) {
-    return absl::OkStatus();
+  const Clock::time_point deadline = Clock::now() + patience;
+  detail::MutexLock lock(mutex_);
+  while (!pending_.empty() && !given_up_ && lock.wait_until(changed_, deadline)) {
   }
+  if (pending_.empty() || given_up_) return absl::OkStatus();
   return absl::UnavailableError(about() + ": the last offsets of topic '" + options_.topic +
                                 "' could not be committed within " + seconds(patience) + ": " +
                                 (why_later_.empty() ? "no answer" : why_later_) +

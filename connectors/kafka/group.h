@@ -4,7 +4,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -13,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "connectors/kafka/client.h"
+#include "slipstream/detail/mutex.h"
 
 namespace slipstream::kafka {
 
@@ -69,7 +69,7 @@ class Group {
   void serve();
   void look_around();
   void send();
-  bool is_later(rd_kafka_resp_err_t error) const;
+  bool is_later(rd_kafka_resp_err_t error) SLIPSTREAM_EXCLUDES(mutex_);
   void give_up(absl::Status status);
   absl::Status wait_committed(Milliseconds patience);
 
@@ -78,17 +78,18 @@ class Group {
   Milliseconds session_timeout_{0};
   std::unique_ptr<Client> client_;
 
-  std::mutex mutex_;  ///< guards the following; never held while the client is called to wait
+  detail::Mutex mutex_;  ///< never held while a call of the client waits: its callbacks take it
   std::condition_variable changed_;
-  std::map<int, std::int64_t> pending_;  ///< to be committed, those under way included
-  std::map<int, std::int64_t> sent_;     ///< under way
-  bool is_sent_ = false;
-  bool joins_ = false;
-  bool joined_ = false;
-  bool look_ = false;  ///< somebody else may have taken partitions
-  bool given_up_ = false;
-  std::string why_later_;
-  Clock::time_point next_try_{};
+  /// To be committed, those under way included.
+  std::map<int, std::int64_t> pending_ SLIPSTREAM_GUARDED_BY(mutex_);
+  std::map<int, std::int64_t> sent_ SLIPSTREAM_GUARDED_BY(mutex_);  ///< under way
+  bool is_sent_ SLIPSTREAM_GUARDED_BY(mutex_) = false;
+  bool joins_ SLIPSTREAM_GUARDED_BY(mutex_) = false;
+  bool joined_ SLIPSTREAM_GUARDED_BY(mutex_) = false;
+  bool look_ SLIPSTREAM_GUARDED_BY(mutex_) = false;  ///< somebody else may have taken partitions
+  bool given_up_ SLIPSTREAM_GUARDED_BY(mutex_) = false;
+  std::string why_later_ SLIPSTREAM_GUARDED_BY(mutex_);
+  Clock::time_point next_try_ SLIPSTREAM_GUARDED_BY(mutex_){};
 };
 
 }  // namespace slipstream::kafka

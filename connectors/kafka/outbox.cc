@@ -187,14 +187,14 @@ void Outbox::on_delivery(const rd_kafka_message_t& message) {
 void Outbox::after_poll() {
   if (delivered_ < flush_to_ && !failed_) rd_kafka_flush(client_->get(), 20);
   if (!std::exchange(news_, false)) return;
-  { const std::lock_guard lock(mutex_); }  // a waiter is either before its look or in its wait
+  { const detail::MutexLock lock(mutex_); }  // a waiter is either before its look or in its wait
   changed_.notify_all();
   if (options_.wake) options_.wake();
 }
 
 void Outbox::set_failed(absl::Status status) {
   {
-    const std::lock_guard lock(mutex_);
+    const detail::MutexLock lock(mutex_);
     if (failed_) return;
     failure_ = status;
     failed_ = true;
@@ -205,7 +205,7 @@ void Outbox::set_failed(absl::Status status) {
 
 absl::StatusOr<std::uint64_t> Outbox::delivered() const {
   if (!failed_) return delivered_.load();
-  const std::lock_guard lock(mutex_);
+  const detail::MutexLock lock(mutex_);
   return failure_;
 }
 
@@ -216,14 +216,20 @@ void Outbox::flush() {
 
 bool Outbox::wait_delivered(Milliseconds timeout) {
   flush();
-  std::unique_lock lock(mutex_);
-  return changed_.wait_for(lock, timeout, [&] { return failed_ || delivered_ >= taken_; });
+  const Clock::time_point deadline = Clock::now() + timeout;
+  detail::MutexLock lock(mutex_);
+  while (!failed_ && delivered_ < taken_) {
+    if (!lock.wait_until(changed_, deadline)) return failed_ || delivered_ >= taken_;
+  }
+  return true;
 }
 
 void Outbox::wait_room(Milliseconds timeout) {
-  std::unique_lock lock(mutex_);
+  const Clock::time_point deadline = Clock::now() + timeout;
+  detail::MutexLock lock(mutex_);
   const std::uint64_t before = delivered_;
-  changed_.wait_for(lock, timeout, [&] { return failed_ || delivered_ > before; });
+  while (!failed_ && delivered_ <= before && lock.wait_until(changed_, deadline)) {
+  }
 }
 
 void Outbox::close() {

@@ -7,12 +7,12 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "connectors/kafka/client.h"
+#include "slipstream/detail/mutex.h"
 
 namespace slipstream::kafka {
 
@@ -88,9 +88,9 @@ class Outbox {
   std::atomic<std::size_t> bytes_{0};  // taken and not yet delivered
   std::atomic<std::uint64_t> flush_to_{0};
 
-  mutable std::mutex mutex_;  // guards failure_; with changed_ for waiters
+  mutable detail::Mutex mutex_;  ///< with changed_ also for those who wait for deliveries
   std::condition_variable changed_;
-  absl::Status failure_;
+  absl::Status failure_ SLIPSTREAM_GUARDED_BY(mutex_);
 };
 
 }  // namespace slipstream::kafka

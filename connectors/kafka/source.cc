@@ -2,7 +2,6 @@
 #include <atomic>
 #include <limits>
 #include <memory>
-#include <mutex>
 #include <utility>
 
 #include "connectors/kafka/client.h"
@@ -10,6 +9,7 @@
 #include "connectors/kafka/errors.h"
 #include "connectors/kafka/group.h"
 #include "connectors/kafka/topics.h"
+#include "slipstream/detail/mutex.h"
 
 namespace slipstream::kafka {
 namespace {
@@ -26,9 +26,9 @@ struct Partition {
   int number = 0;
   std::function<void()> wake;
   Queue queue;
-  std::mutex stopping;        // guards `fetching`
-  bool fetching = false;      // librdkafka knows the queue
-  std::int64_t position = 0;  // the next offset to hand over
+  detail::Mutex stopping;
+  bool fetching SLIPSTREAM_GUARDED_BY(stopping) = false;  // librdkafka knows the queue
+  std::int64_t position = 0;                              // the next offset to hand over
   std::int64_t target = kNoTarget;
   bool at_end = false;  // everything up to position is read, and that was the end
   bool finished = false;
@@ -349,6 +349,7 @@ absl::Status KafkaSource::start_fetching(const SourceEnv& env, const std::vector
     const int started = rd_kafka_consume_start_queue(handle_.get(), partition->number, partition->position,
                                                      partition->queue.get());
     if (started != 0) return error(rd_kafka_last_error(), about(partition->number) + ": starting to read");
+    const detail::MutexLock lock(partition->stopping);
     partition->fetching = true;
   }
   return absl::OkStatus();
@@ -476,7 +477,7 @@ Milliseconds KafkaSource::check_topic() {
 }
 
 void KafkaSource::stop_fetching(Partition& partition) {
-  const std::lock_guard lock(partition.stopping);
+  const detail::MutexLock lock(partition.stopping);
   if (!std::exchange(partition.fetching, false)) return;
   rd_kafka_queue_cb_event_enable(partition.queue.get(), nullptr, nullptr);
   if (rd_kafka_consume_stop(handle_.get(), partition.number) != 0) {

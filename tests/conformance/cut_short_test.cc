@@ -84,36 +84,34 @@ struct Visit {
 };
 using Context = ProcessContext<int, int>;
 
+/// One record sets a timer; what happens then is the test's.
+template <class OnTimer>
+Stream<int> ticks(App& app, OnTimer on_timer) {
+  return app.source(from(std::vector<Visit>{{1, EventTime(1s)}}))
+      .event_time(&Visit::at)
+      .key_by(&Visit::page)
+      .process<int, int>(
+          "tick", [](const Visit& v, int&, Context& c) { c.set_timer(v.at + 1min); }, on_timer);
+}
+
 TEST(Timers, ThatSetTheNextOneForEverFailTheRunWhenTheInputEnds) {
   App app;
-  auto ticks = app.source(from(std::vector<Visit>{{1, EventTime(1s)}}))
-                   .event_time(&Visit::at)
-                   .key_by(&Visit::page)
-                   .process<int, int>(
-                       "tick", [](const Visit& v, int&, Context& c) { c.set_timer(v.at + 1min); },
-                       [](EventTime at, int&, Context& c) { c.set_timer(at + 1min); });
+  ticks(app, [](EventTime at, int&, Context& c) { c.set_timer(at + 1min); });
   TestDriver driver(app, {.seed = 1});
-  auto seen = driver.watch(ticks);
-  const absl::Status end = driver.run_to_end();
   EXPECT_THAT(
-      std::string(end.message()),
+      std::string(driver.run_to_end().message()),
       HasSubstr("on_timer goes on setting timers after the end of the input; set none when watermark() is "
                 "kMaxTime"));
 }
 
 TEST(Timers, MaySetAFewMoreWhenTheInputEnds) {
   App app;
-  auto ticks = app.source(from(std::vector<Visit>{{1, EventTime(1s)}}))
-                   .event_time(&Visit::at)
-                   .key_by(&Visit::page)
-                   .process<int, int>(
-                       "tick", [](const Visit& v, int&, Context& c) { c.set_timer(v.at + 1min); },
-                       [](EventTime at, int& n, Context& c) {
-                         c.emit(++n);
-                         if (n < 5) c.set_timer(at + 1min);
-                       });
+  auto counts = ticks(app, [](EventTime at, int& n, Context& c) {
+    c.emit(++n);
+    if (n < 5) c.set_timer(at + 1min);
+  });
   TestDriver driver(app, {.seed = 1});
-  auto seen = driver.watch(ticks);
+  auto seen = driver.watch(counts);
   ASSERT_EQ(driver.run_to_end(), absl::OkStatus());
   EXPECT_EQ(seen->values, (std::vector<int>{1, 2, 3, 4, 5}));
 }

@@ -52,9 +52,9 @@ TEST_F(KafkaGroupOnARealBroker, ASecondInstanceIsRefusedAndTheFirstGoesOn) {
       MatchesRegex(
           "kafka group 'group-of-" + topic +
           "' has another member: 'slipstream-.*-[0-9]+' at 127.0.0.1; both would process every "
-          "record: stop that one, or choose another group \\(waited 4 s; a member that died stays for "
+          "record: stop that one, or choose another group \\(waited 3.5 s; a member that died stays for "
           "its session.timeout.ms\\)"));
-  EXPECT_TRUE(second.wait_log("; waiting up to 4 s for it to leave"));
+  EXPECT_TRUE(second.wait_log("; waiting up to 3.5 s for it to leave"));
 
   ASSERT_EQ(first.read_count(0, 3), absl::OkStatus());
   EXPECT_EQ(commit(first, 2), absl::OkStatus());
@@ -87,7 +87,7 @@ TEST_F(KafkaGroupOnARealBroker, AMemberThatDiedIsWaitedFor) {
   }  // killed
   SourceDriver driver(kafka::raw_source(topic, member_of(broker(), "group-of-" + topic)));
   ASSERT_EQ(driver.open(), absl::OkStatus());
-  EXPECT_THAT(driver.log(), testing::Contains(HasSubstr("; waiting up to 4 s for it to leave")));
+  EXPECT_THAT(driver.log(), testing::Contains(HasSubstr("; waiting up to 3.5 s for it to leave")));
   EXPECT_EQ(driver.read_count(0, 1), absl::OkStatus());
 }
 

@@ -26,7 +26,9 @@ TEST(KafkaExitCode, OfARequestThatTimedOutIsTheBrokers) {
   kafka::EmbeddedBroker broker = start_broker({{"topic", 1}});
   App app;
   app.source(generate([&, sent = 0]() mutable {
-       if (sent == 0) { EXPECT_EQ(broker.set_reachable(false), absl::OkStatus()); }
+       if (sent == 0) {
+         EXPECT_EQ(broker.set_reachable(false), absl::OkStatus());
+       }
        return sent++ == 0 ? std::optional<std::string>("v") : std::nullopt;
      }))
       .sink(kafka::sink("topic", text(),

@@ -85,6 +85,7 @@ TEST(Checked, AKeyInAnotherLaneThanItsOwnIsADefect) {
     };
   }
   const absl::Status status = run_to_end(app).status;
+  EXPECT_EQ(status.code(), absl::StatusCode::kInternal) << status;
   EXPECT_THAT(std::string(status.message()), HasSubstr("a defect in slipstream: shard "));
   EXPECT_THAT(std::string(status.message()), HasSubstr(" came to another lane than its own"));
 }

@@ -20,15 +20,16 @@ namespace {
 using namespace std::chrono_literals;
 
 struct Row {
-  std::int64_t key = 0;
-  char payload[92] = {};
+  std::int32_t key = 0;
+  char payload[96] = {};
 };
-static_assert(sizeof(Row) == 100 || sizeof(Row) == 104);
+static_assert(sizeof(Row) == 100);
 
+constexpr std::size_t kOneRecord = sizeof(Row) + detail::kColumnBytes;
 constexpr std::size_t kBudget = 32u << 20;
 constexpr std::size_t kUnlimited = std::size_t{1} << 50;
-constexpr std::int64_t kRows = detail::kChecked ? 1'000'000 : 10'000'000;
-constexpr std::int64_t kStallEvery = 100'000;
+constexpr std::int32_t kRows = detail::kChecked ? 1'000'000 : 10'000'000;
+constexpr std::int32_t kStallEvery = 100'000;
 
 /// In a process of its own: prints the most bytes that were in flight.
 int run_rows(bool stalls, std::size_t budget) {
@@ -39,14 +40,14 @@ int run_rows(bool stalls, std::size_t budget) {
     c.batch_max_records = 65'536;  // so large that credits are what bounds the batches under way
     c.batch_max_bytes = 8u << 20;
   });
-  std::int64_t made = 0;
-  std::int64_t taken = 0;
+  std::int32_t made = 0;
+  std::int32_t taken = 0;
   app.source(generate([&]() -> std::optional<Row> {
        return made < kRows ? std::optional(Row{.key = made++}) : std::nullopt;
      }))
       .key_by(&Row::key)
-      .process<std::int64_t, Row>("pass on",
-                                  [](const Row& row, std::int64_t&, auto& context) {
+      .process<std::int32_t, Row>("pass on",
+                                  [](const Row& row, std::int32_t&, auto& context) {
                                     context.emit(row);
                                     context.forget();
                                   })
@@ -81,7 +82,7 @@ Memory measure(const std::string& argument) {
   return memory;
 }
 
-bool within_budget(const Memory& memory) { return memory.in_flight <= kBudget + sizeof(Row) + 64; }
+bool within_budget(const Memory& memory) { return memory.in_flight <= kBudget + kOneRecord; }
 bool within_resident(const Memory& memory, const Memory& fast) {
   return static_cast<double>(memory.resident) <= 1.1 * static_cast<double>(fast.resident + kBudget);
 }

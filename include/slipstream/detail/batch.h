@@ -290,6 +290,13 @@ struct Batch : BatchBase {
     values.clear();
     clear_columns();
   }
+  /// Takes all records of another batch, behind its own.
+  void append(Batch& from) {
+    for (std::size_t i = 0; i < from.size(); ++i) {
+      append_columns(from, i);
+      values.push_back(std::move(from.values[i]));
+    }
+  }
   void truncate(std::size_t n) {
     values.erase(values.begin() + static_cast<std::ptrdiff_t>(n), values.end());
     truncate_columns(n);

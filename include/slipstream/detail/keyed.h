@@ -42,7 +42,9 @@ class KeyedOperator : public TypedOperator<In> {
       try {
         const std::uint32_t shard = slot(hash_key<Key>(std::invoke(key_of, batch.values[i])));
         if (lane_of_shard(shard, this->env_.lanes) == this->env_.index) continue;
-        this->lane().fail(*this, batch.ids[i], "a defect in slipstream: shard " + std::to_string(shard) + " came to another lane than its own");
+        this->lane().fail(*this, batch.ids[i],
+                          "a defect in slipstream: shard " + std::to_string(shard) + " came to another lane than its own",
+                          absl::StatusCode::kInternal);
         return;
       } catch (...) {  // the error policy will decide about it
       }

@@ -137,15 +137,14 @@ class Process final : public KeyedOperator<In, KeyOf> {
       input_.clear();
       at_ = 0;
     }
-    for (std::size_t i = 0; i < batch.size(); ++i) {
-      input_.append_columns(batch, i);
-      input_.values.push_back(std::move(batch.values[i]));
-    }
+    input_.append(batch);
     run();
   }
 
  private:
   static constexpr char kTimerEntry = 'T';
+  /// For each timer set when the input ends: far more than a program means to, few enough to be done soon.
+  static constexpr std::size_t kMostTimersAtEnd = 100'000;
 
   void run() {
     Undo<State> undo(needs_undo(this->env_.errors));
@@ -218,9 +217,12 @@ class Process final : public KeyedOperator<In, KeyOf> {
       const auto [at, hash] = timers_.begin()->first;
       const Key key = timers_.begin()->second.front();
       cancel_timer(at, hash, key);
-      if (watermark_ == kMaxTime && most_at_end_-- == 0) {
-        fail_endless(at, hash);
-        break;
+      if (watermark_ == kMaxTime) {
+        if (this->lane().failed()) break;
+        if (most_at_end_-- == 0) {
+          fail_endless(at, hash);
+          break;
+        }
       }
       fire(at, hash, key);
       if (result_.size() < this->lane().max_batch) continue;
@@ -269,8 +271,7 @@ class Process final : public KeyedOperator<In, KeyOf> {
   std::map<std::pair<EventTime, std::uint64_t>, std::vector<Key>> timers_;
   ProcessContext<Key, Out> context_;
   EventTime watermark_ = kMinTime;
-  static constexpr std::size_t kMostTimersAtEnd = 1000;  ///< for each that was set when the input ended
-  std::size_t most_at_end_ = 0;
+  std::size_t most_at_end_ = 0;  ///< timers that may still fire although the input has ended
   EventTime passed_ = kMinTime;  ///< the watermark before: what is behind this node knows it already
   bool timers_pending_ = false;
   Batch<In> input_;

@@ -218,10 +218,7 @@ class FlatMap final : public TypedOperator<In> {
       return;
     }
     // Behind the batch that was cut short, and not into it: the walk may look into the record it is at.
-    for (std::size_t i = 0; i < batch.size(); ++i) {
-      behind_.append_columns(batch, i);
-      behind_.values.push_back(std::move(batch.values[i]));
-    }
+    behind_.append(batch);
   }
 
  private:

@@ -156,10 +156,7 @@ class WriteSink final : public TypedOperator<T>, public SinkOperator {
  protected:
   void process(Batch<T>& batch) override {
     if (has_pending()) {
-      for (std::size_t i = 0; i < batch.size(); ++i) {
-        pending_.append_columns(batch, i);
-        pending_.values.push_back(std::move(batch.values[i]));
-      }
+      pending_.append(batch);
       return;
     }
     pending_.clear();
