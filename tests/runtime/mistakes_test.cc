@@ -29,7 +29,6 @@ std::string complaint(const std::function<void(App&)>& build) {
   EXPECT_EQ(s.code(), absl::StatusCode::kInvalidArgument) << s;
   return std::string(s.message());
 }
-std::string here(int line) { return "mistakes_test.cc:" + std::to_string(line); }
 
 TEST(Mistakes, NothingToRun) {
   EXPECT_EQ(complaint([](App&) {}), "there is nothing to run: no source was added to the App");
