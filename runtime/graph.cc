@@ -7,8 +7,8 @@
 namespace slipstream {
 
 std::string to_string(const RecordId& id) {
-  std::string text = "source " + std::to_string(id.source) + " partition " + std::to_string(id.partition) + " offset " +
-                     std::to_string(id.offset);
+  std::string text = "source " + std::to_string(id.source) + " partition " + std::to_string(id.partition) +
+                     " offset " + std::to_string(id.offset);
   if (id.n > 0) text += " output " + std::to_string(id.n);
   return text;
 }
@@ -23,8 +23,8 @@ Node& Graph::add(std::string kind, Role role, std::string_view name, const std::
   std::string_view file = where.file_name();
   file.remove_prefix(file.find_last_of('/') + 1);  // npos + 1 is 0
   node.location = std::string(file) + ":" + std::to_string(where.line());
-  node.named = !name.empty();
-  node.name = name.empty() ? kind + " at " + node.location : std::string(name);
+  node.named = !name.empty() || role == Role::keyed;  // state is found again by its node's name
+  node.name = node.named ? std::string(name) : kind + " at " + node.location;
   node.kind = std::move(kind);
   return node;
 }

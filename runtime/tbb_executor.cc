@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <atomic>
-#include <condition_variable>
 #include <chrono>
+#include <condition_variable>
 #include <functional>
 #include <map>
 #include <memory>
@@ -122,35 +122,30 @@ class TbbExecutor final : public Executor {
       own_.emplace(&lane, std::make_unique<OwnThread>(lane));
       return;
     }
-    // User code may use TBB itself; isolated, a thread that waits inside it never picks up another lane.
-    nodes_.push_back(std::make_unique<LaneNode>(*graph_, flow::serial, [&lane](WakeToken) {
-      tbb::this_task_arena::isolate([&lane] { lane.run(); });
-      return flow::continue_msg();
-    }));
+    nodes_.push_back(std::make_unique<LaneNode>(*graph_, lane));
     lane.executor_data = nodes_.back().get();
   }
   void schedule(Lane& lane) override {
     if (stopped_.load()) return;
-    if (auto* node = static_cast<LaneNode*>(lane.executor_data)) {
-      node->try_put(WakeToken{});
-    } else {
-      own_thread(lane).schedule();
-    }
+    auto* node = static_cast<LaneNode*>(lane.executor_data);
+    if (!node) return own_thread(lane).schedule();
+    // A task put directly is the next that this worker takes: what it works on is in its cache. Lanes that
+    // wake each other would go on like that forever while an enqueued one waits, so sometimes they queue as
+    // well.
+    if (++node->times % kQueueEvery == 0) return enqueue(*node);
+    node->body.try_put(WakeToken{});
   }
   void yield(Lane& lane) override {
     if (stopped_.load()) return;
     auto* node = static_cast<LaneNode*>(lane.executor_data);
     if (!node) return own_thread(lane).schedule();
-    // Enqueued tasks are taken when a worker has nothing of its own left, so lanes that wait come first.
-    graph_->reserve_wait();
-    arena_.enqueue([this, node] {
-      node->try_put(WakeToken{});
-      graph_->release_wait();
-    });
+    enqueue(*node);
   }
   std::chrono::nanoseconds now() const override { return Timers::now(); }
   std::chrono::nanoseconds to_utc() const override { return to_utc_; }
-  void call_at(std::chrono::nanoseconds when, std::function<void()> f) override { timers_.add(when, std::move(f)); }
+  void call_at(std::chrono::nanoseconds when, std::function<void()> f) override {
+    timers_.add(when, std::move(f));
+  }
   void finish() override {
     if (!finished_.exchange(true)) graph_->release_wait();
   }
@@ -170,7 +165,26 @@ class TbbExecutor final : public Executor {
     return static_cast<int>(tbb::global_control::active_value(tbb::global_control::max_allowed_parallelism));
   }
 
-  using LaneNode = flow::function_node<WakeToken, flow::continue_msg>;
+  /// User code may use TBB itself; isolated, a thread that waits inside it never picks up another lane.
+  struct LaneNode {
+    LaneNode(flow::graph& graph, Lane& lane)
+        : body(graph, flow::serial, [&lane](WakeToken) {
+            tbb::this_task_arena::isolate([&lane] { lane.run(); });
+            return flow::continue_msg();
+          }) {}
+    flow::function_node<WakeToken, flow::continue_msg> body;
+    unsigned times = 0;  ///< scheduled; written only by whoever notified the idle lane
+  };
+  static constexpr unsigned kQueueEvery = 16;
+
+  /// Enqueued tasks are taken in order, when a worker has nothing of its own left.
+  void enqueue(LaneNode& node) {
+    graph_->reserve_wait();
+    arena_.enqueue([this, &node] {
+      node.body.try_put(WakeToken{});
+      graph_->release_wait();
+    });
+  }
 
   OwnThread& own_thread(Lane& lane) { return *own_.at(&lane); }
 
@@ -180,7 +194,8 @@ class TbbExecutor final : public Executor {
   std::map<Lane*, std::unique_ptr<OwnThread>> own_;
   std::atomic<bool> finished_{false};
   std::atomic<bool> stopped_{false};
-  const std::chrono::nanoseconds to_utc_ = std::chrono::system_clock::now().time_since_epoch() - Timers::now();
+  const std::chrono::nanoseconds to_utc_ =
+      std::chrono::system_clock::now().time_since_epoch() - Timers::now();
   Timers timers_;
 };
 
