@@ -8,17 +8,16 @@ namespace {
 
 constexpr std::chrono::nanoseconds kLongestBackoff = std::chrono::minutes(1);
 
-/// Doubles with each attempt.
+}  // namespace
+
 std::chrono::nanoseconds backoff(const ErrorPolicy& policy, int attempt) {
   std::chrono::nanoseconds delay = policy.backoff;
   for (int i = 1; i < attempt && delay < kLongestBackoff; ++i) delay *= 2;
   return std::min(delay, kLongestBackoff);
 }
 
-}  // namespace
-
-std::chrono::nanoseconds RetryQueue::put_failed(std::uint64_t unit, WaitingRecord record, const ErrorPolicy& policy,
-                                                std::chrono::nanoseconds now) {
+std::chrono::nanoseconds RetryQueue::put_failed(std::uint64_t unit, WaitingRecord record,
+                                                const ErrorPolicy& policy, std::chrono::nanoseconds now) {
   Queue& queue = units_[unit];
   queue.due = now + backoff(policy, record.attempts);
   queue.records.push_front(std::move(record));
@@ -55,7 +54,9 @@ std::chrono::nanoseconds RetryQueue::next_due() const {
 
 EventTime RetryQueue::oldest() const {
   EventTime oldest = kMaxTime;
-  for_each([&](std::uint64_t, const WaitingRecord& waiting) { oldest = std::min(oldest, waiting.record->time(0)); });
+  for_each([&](std::uint64_t, const WaitingRecord& waiting) {
+    oldest = std::min(oldest, waiting.record->time(0));
+  });
   return oldest;
 }
 

@@ -46,7 +46,11 @@ absl::Status annotate(const absl::Status& status, const std::string& prefix) {
 }  // namespace
 
 Engine::Engine(detail::Graph& graph, RuntimeConfig config, LogHook log, Executor& executor)
-    : graph_(graph), config_(std::move(config)), log_(std::move(log)), executor_(executor), budget_(config_.memory_budget) {}
+    : graph_(graph),
+      config_(std::move(config)),
+      log_(std::move(log)),
+      executor_(executor),
+      budget_(config_.memory_budget) {}
 
 Engine::~Engine() { close_connectors(); }
 
@@ -88,7 +92,8 @@ absl::Status Engine::open() {
                                      [](const auto& s) { return s->node->source->commits(); });
     if (commits) {
       log(LogLevel::warning, "runtime",
-          "keyed state lives in memory only: after a crash the run goes on at the committed offsets without it (guarantee: none)");
+          "keyed state lives in memory only: after a crash the run goes on at the committed offsets without "
+          "it (guarantee: none)");
     }
   }
   return absl::OkStatus();
@@ -107,20 +112,27 @@ void Engine::apply_overrides() {
 
 absl::Status Engine::check() const {
   if (!graph_.mistakes.empty()) return absl::InvalidArgumentError(graph_.mistakes.front());
-  if (graph_.nodes.empty()) return absl::InvalidArgumentError("there is nothing to run: no source was added to the App");
-  const bool stateful = std::any_of(graph_.nodes.begin(), graph_.nodes.end(), [](const auto& n) { return n->is_stateful; });
+  if (graph_.nodes.empty())
+    return absl::InvalidArgumentError("there is nothing to run: no source was added to the App");
+  const bool stateful =
+      std::any_of(graph_.nodes.begin(), graph_.nodes.end(), [](const auto& n) { return n->is_stateful; });
   if (stateful && config_.guarantee == Guarantee::at_least_once) {
     return absl::InvalidArgumentError(
-        "runtime.guarantee = \"at_least_once\" can't be kept by a graph with keyed state, which lives in memory only in this version: "
+        "runtime.guarantee = \"at_least_once\" can't be kept by a graph with keyed state, which lives in "
+        "memory only in this version: "
         "set it to \"none\" or leave it out");
   }
   if (config_.parallelism < 1) return absl::InvalidArgumentError("the parallelism must be at least 1");
-  for (auto check : {&Engine::check_names, &Engine::check_event_time, &Engine::check_dependencies, &Engine::check_dead_letters}) {
+  for (auto check : {&Engine::check_names, &Engine::check_event_time, &Engine::check_dependencies,
+                     &Engine::check_dead_letters}) {
     if (absl::Status s = (this->*check)(); !s.ok()) return s;
   }
   for (const auto& [name, overrides] : config_.nodes) {
-    const bool known = std::any_of(graph_.nodes.begin(), graph_.nodes.end(), [&](const auto& n) { return n->name == name; });
-    if (!known) return absl::InvalidArgumentError("the configuration speaks of node '" + name + "', which the program doesn't have");
+    const bool known =
+        std::any_of(graph_.nodes.begin(), graph_.nodes.end(), [&](const auto& n) { return n->name == name; });
+    if (!known)
+      return absl::InvalidArgumentError("the configuration speaks of node '" + name +
+                                        "', which the program doesn't have");
   }
   return absl::OkStatus();
 }
@@ -134,7 +146,8 @@ absl::Status Engine::check_names() const {
     }
     auto [it, is_new] = seen.emplace(node->name, node.get());
     if (!is_new) {
-      return absl::InvalidArgumentError("two nodes are named '" + node->name + "': " + it->second->location + " and " + node->location);
+      return absl::InvalidArgumentError("two nodes are named '" + node->name + "': " + it->second->location +
+                                        " and " + node->location);
     }
   }
   return absl::OkStatus();
@@ -146,7 +159,8 @@ absl::Status Engine::check_event_time() const {
     for (const auto& port : node->inputs) {
       for (const Node* source : detail::sources_of(port)) {
         if (source->has_event_time) continue;
-        return absl::InvalidArgumentError(node->kind + " '" + node->name + "' needs event time: call event_time(...) behind the source at " +
+        return absl::InvalidArgumentError(node->kind + " '" + node->name +
+                                          "' needs event time: call event_time(...) behind the source at " +
                                           source->location);
       }
     }
@@ -159,7 +173,8 @@ absl::Status Engine::check_dependencies() const {
     for (const auto& dependency : node->dependencies) {
       for (const Node* other : dependency.on) {
         if (!node->has_event_time || !other->has_event_time) {
-          return absl::InvalidArgumentError("depends_on() at " + node->location + " needs event_time(...) on both sources");
+          return absl::InvalidArgumentError("depends_on() at " + node->location +
+                                            " needs event_time(...) on both sources");
         }
       }
     }
@@ -172,7 +187,8 @@ absl::Status Engine::check_dependencies() const {
       for (const auto& dependency : at->dependencies) {
         for (const Node* other : dependency.on) {
           if (other == node.get()) {
-            return absl::InvalidArgumentError("depends_on() makes a circle: source '" + node->name + "' would wait for itself");
+            return absl::InvalidArgumentError("depends_on() makes a circle: source '" + node->name +
+                                              "' would wait for itself");
           }
           if (seen.insert(other).second) next.push_back(other);
         }
@@ -189,7 +205,9 @@ absl::Status Engine::check_dead_letters() const {
   }
   for (const auto& node : graph_.nodes) {
     if (node->errors.action == ErrorPolicy::Action::dead_letter && !letters) {
-      return absl::InvalidArgumentError("'" + node->name + "' diverts records to dead letters, but nothing reads App::dead_letters(); give it a sink");
+      return absl::InvalidArgumentError(
+          "'" + node->name +
+          "' diverts records to dead letters, but nothing reads App::dead_letters(); give it a sink");
     }
   }
   return absl::OkStatus();
@@ -214,9 +232,11 @@ absl::Status Engine::open_source(Source& source) {
   env.wake_at = [this, wake = env.wake](EventTime when) {
     executor_.call_at(when.time_since_epoch() - executor_.to_utc(), wake);
   };
-  if (absl::Status status = source.node->source->open(env); !status.ok()) return annotate(status, source.node->name);
+  if (absl::Status status = source.node->source->open(env); !status.ok())
+    return annotate(status, source.node->name);
   source.is_open = true;
-  source.partitions = std::vector<PartitionStatus>(static_cast<std::size_t>(source.node->source->partition_count()));
+  source.partitions =
+      std::vector<PartitionStatus>(static_cast<std::size_t>(source.node->source->partition_count()));
   return absl::OkStatus();
 }
 
@@ -224,7 +244,7 @@ absl::Status Engine::open_sink(SinkState& sink, Stage& stage) {
   SinkEnv env;
   Lane* lane = stage.lanes.front().get();
   env.wake = [this, lane] {
-    if (is_started_.load(std::memory_order_acquire)) lane->notify();
+    if (is_started_.load(std::memory_order_acquire)) lane->on_sink_wake();
   };
   env.fail = [this, node = sink.node](absl::Status status) { fail_connector(node->name, status); };
   env.log = [this](LogLevel level, std::string_view component, std::string_view message) {
@@ -232,7 +252,8 @@ absl::Status Engine::open_sink(SinkState& sink, Stage& stage) {
   };
   env.memory_budget = config_.memory_budget / 4;
   env.config = &config_;
-  if (absl::Status status = sink.node->sink->open(env); !status.ok()) return annotate(status, sink.node->name);
+  if (absl::Status status = sink.node->sink->open(env); !status.ok())
+    return annotate(status, sink.node->name);
   sink.is_open = true;
   return absl::OkStatus();
 }
@@ -242,7 +263,8 @@ absl::Status Engine::open_sink(SinkState& sink, Stage& stage) {
 std::size_t Engine::lane_count(const Node& node) const {
   if (node.role == Role::sink || node.is_dead_letters) return 1;
   auto it = config_.nodes.find(node.name);
-  const int wanted = it != config_.nodes.end() && it->second.parallelism ? *it->second.parallelism : config_.parallelism;
+  const int wanted =
+      it != config_.nodes.end() && it->second.parallelism ? *it->second.parallelism : config_.parallelism;
   const auto lanes = static_cast<std::size_t>(wanted);
   if (node.role == Role::source) {
     const Source* source = find_source(node.id);
@@ -271,7 +293,8 @@ void Engine::make_stages() {
 }
 
 void Engine::make_lanes(Stage& stage) {
-  auto source = std::find_if(sources_.begin(), sources_.end(), [&](const auto& s) { return s->node == stage.node; });
+  auto source =
+      std::find_if(sources_.begin(), sources_.end(), [&](const auto& s) { return s->node == stage.node; });
   for (std::uint32_t i = 0; i < stage.lanes.size(); ++i) {
     if (source != sources_.end()) {
       stage.lanes[i] = std::make_unique<SourceLane>(*this, stage, i, (*source)->partitions);
@@ -358,7 +381,8 @@ void Engine::on_lane_done() {
 void Engine::request_stop() {
   if (stopping_.exchange(true)) return;
   notify_all();
-  executor_.call_at(executor_.now() + std::chrono::nanoseconds(config_.drain_timeout), [this] { on_deadline(); });
+  executor_.call_at(executor_.now() + std::chrono::nanoseconds(config_.drain_timeout),
+                    [this] { on_deadline(); });
 }
 
 void Engine::on_deadline() {
@@ -372,10 +396,12 @@ void Engine::on_deadline() {
       done = done && lane->is_done();
     }
     if (done) continue;
-    where += (where.empty() ? "" : ", ") + ("'" + stage->node->name + "'") + (bytes ? " (" + std::to_string(bytes) + " bytes queued)" : "");
+    where += (where.empty() ? "" : ", ") + ("'" + stage->node->name + "'") +
+             (bytes ? " (" + std::to_string(bytes) + " bytes queued)" : "");
   }
-  fail(absl::DeadlineExceededError("not everything was drained within " + seconds(config_.drain_timeout) + ": " +
-                                   std::to_string(budget_.used()) + " bytes in flight; still busy: " + where));
+  fail(absl::DeadlineExceededError("not everything was drained within " + seconds(config_.drain_timeout) +
+                                   ": " + std::to_string(budget_.used()) +
+                                   " bytes in flight; still busy: " + where));
 }
 
 absl::Status Engine::status() const {
@@ -392,7 +418,8 @@ void Engine::fail(absl::Status status) {
   notify_all();
 }
 
-void Engine::fail(const detail::Operator& op, std::optional<RecordId> id, std::string_view cause, absl::StatusCode code) {
+void Engine::fail(const detail::Operator& op, std::optional<RecordId> id, std::string_view cause,
+                  absl::StatusCode code) {
   std::string message(op.env().node);
   if (id) {
     const std::string position = position_of(*id);
@@ -409,9 +436,13 @@ std::string Engine::position_of(const RecordId& id) const {
   return where;
 }
 
-void Engine::fail_connector(const std::string& node, const absl::Status& cause) { fail(annotate(cause, node)); }
+void Engine::fail_connector(const std::string& node, const absl::Status& cause) {
+  fail(annotate(cause, node));
+}
 
-void Engine::fail_internal(const std::string& what) { fail(absl::InternalError("a defect in slipstream: " + what)); }
+void Engine::fail_internal(const std::string& what) {
+  fail(absl::InternalError("a defect in slipstream: " + what));
+}
 
 // ---------------------------------------------------------------- progress
 
@@ -452,7 +483,8 @@ std::string Engine::node_name(std::uint32_t node) const {
 
 void Engine::log_quiet(const Node& node, int partition, std::chrono::nanoseconds quiet_for) {
   log(LogLevel::warning, node.name,
-      node.source->name() + " partition " + std::to_string(partition) + " has had nothing for " + seconds(quiet_for));
+      node.source->name() + " partition " + std::to_string(partition) + " has had nothing for " +
+          seconds(quiet_for));
 }
 
 std::size_t Engine::state_bytes() const {
@@ -464,7 +496,8 @@ std::size_t Engine::state_bytes() const {
 }
 
 void Engine::schedule_state_check() {
-  const bool has_state = std::any_of(graph_.nodes.begin(), graph_.nodes.end(), [](const auto& n) { return n->is_stateful; });
+  const bool has_state =
+      std::any_of(graph_.nodes.begin(), graph_.nodes.end(), [](const auto& n) { return n->is_stateful; });
   if (!has_state) return;
   executor_.call_at(executor_.now() + std::chrono::milliseconds(100), [this] {
     if (is_done()) return;
@@ -478,17 +511,22 @@ void Engine::schedule_state_check() {
 
 Guarantee Engine::guarantee() const {
   if (config_.guarantee != Guarantee::automatic) return config_.guarantee;
-  const bool stateful = std::any_of(graph_.nodes.begin(), graph_.nodes.end(), [](const auto& n) { return n->is_stateful; });
+  const bool stateful =
+      std::any_of(graph_.nodes.begin(), graph_.nodes.end(), [](const auto& n) { return n->is_stateful; });
   return stateful ? Guarantee::none : Guarantee::at_least_once;
 }
 
 void Engine::schedule_commit() {
-  const bool any = std::any_of(sources_.begin(), sources_.end(), [](const auto& s) { return s->node->source->commits(); });
-  if (any) executor_.call_at(executor_.now() + std::chrono::nanoseconds(config_.commit_interval), [this] { commit_tick(); });
+  const bool any =
+      std::any_of(sources_.begin(), sources_.end(), [](const auto& s) { return s->node->source->commits(); });
+  if (any)
+    executor_.call_at(executor_.now() + std::chrono::nanoseconds(config_.commit_interval),
+                      [this] { commit_tick(); });
 }
 
-/// Without state, offsets are committed at a cut: sources pause, everything in flight is delivered, sources go
-/// on. With state in memory only there is nothing a commit could make durable; the offsets serve lag tools.
+/// Without state, offsets are committed at a cut: sources pause, everything in flight is delivered, sources
+/// go on. With state in memory only there is nothing a commit could make durable; the offsets serve lag
+/// tools.
 void Engine::commit_tick() {
   if (is_done() || has_failed() || is_stopping()) return;
   if (guarantee() == Guarantee::none) {
@@ -519,7 +557,8 @@ bool Engine::try_commit() {
   if (commit_phase_.load() == CommitPhase::pausing) {
     const bool paused = std::all_of(sources_.begin(), sources_.end(), [](const auto& source) {
       const auto& lanes = source->stage->lanes;
-      return std::all_of(lanes.begin(), lanes.end(), [](const auto& lane) { return lane->is_done() || lane->is_settled(); });
+      return std::all_of(lanes.begin(), lanes.end(),
+                         [](const auto& lane) { return lane->is_done() || lane->is_settled(); });
     });
     if (!paused || budget_.used() != 0) return false;
     commit_phase_ = CommitPhase::settling;
@@ -555,7 +594,8 @@ void Engine::commit_offsets() {
       if (next > 0) offsets.push_back({static_cast<int>(p), next});
     }
     if (offsets.empty()) continue;
-    if (absl::Status s = source->node->source->commit(offsets); !s.ok()) fail_connector(source->node->name, s);
+    if (absl::Status s = source->node->source->commit(offsets); !s.ok())
+      fail_connector(source->node->name, s);
   }
 }
 
@@ -571,6 +611,9 @@ absl::Status Engine::close() {
   close_connectors();  // no wake comes from here on
   executor_.stop();
   for (Lane* lane : lanes_) lane->discard();
+  for (auto& source : sources_) {
+    for (PartitionStatus& p : source->partitions) p.gates.store(0);  // after a failure nobody else does
+  }
   if (detail::kChecked && budget_.used() != 0) {
     fail_internal(std::to_string(budget_.used()) + " bytes of credit were not given back");
   }
@@ -659,7 +702,12 @@ Metrics Engine::metrics() const {
       pm.largest_time = EventTime(Duration(s.largest.load()));
       pm.state = s.state.load();
       const std::uint32_t gates = s.gates.load();
-      if (gates & Gates::kDependency) pm.gates.push_back(node_name(static_cast<std::uint32_t>(s.waits_for.load())));
+      std::size_t n = 0;
+      for (const detail::Dependency& dependency : source->node->dependencies) {
+        for (const Node* other : dependency.on) {
+          if (gates & Gates::dependency(n++)) pm.gates.push_back(other->name);
+        }
+      }
       if (gates & Gates::kMemory) pm.gates.push_back("memory");
       m.partitions.push_back(std::move(pm));
     }
@@ -715,15 +763,17 @@ detail::Snapshot Engine::snapshot() const {
 
 absl::Status Engine::restore(const detail::Snapshot& snapshot) {
   if (snapshot.hash != detail::kHashName || snapshot.shards != static_cast<std::uint32_t>(config_.shards)) {
-    return absl::FailedPreconditionError("the snapshot was made with hash " + snapshot.hash + " and " +
-                                         std::to_string(snapshot.shards) + " shards; this run has " +
-                                         std::string(detail::kHashName) + " and " + std::to_string(config_.shards));
+    return absl::FailedPreconditionError(
+        "the snapshot was made with hash " + snapshot.hash + " and " + std::to_string(snapshot.shards) +
+        " shards; this run has " + std::string(detail::kHashName) + " and " + std::to_string(config_.shards));
   }
   for (const auto& [name, state] : snapshot.nodes) {
     if (state.entries.empty()) continue;
-    auto node = std::find_if(graph_.nodes.begin(), graph_.nodes.end(), [&, n = name](const auto& g) { return g->name == n; });
+    auto node = std::find_if(graph_.nodes.begin(), graph_.nodes.end(),
+                             [&, n = name](const auto& g) { return g->name == n; });
     if (node == graph_.nodes.end()) {
-      return absl::FailedPreconditionError("the snapshot has state of '" + name + "', which the program doesn't have");
+      return absl::FailedPreconditionError("the snapshot has state of '" + name +
+                                           "', which the program doesn't have");
     }
     std::vector<Lane*> lanes;
     for (Lane* lane : lanes_) {
@@ -733,7 +783,8 @@ absl::Status Engine::restore(const detail::Snapshot& snapshot) {
       Lane& lane = *lanes[slot % lanes.size()];
       detail::Operator& op = *lane.find_operator(**node);
       if (op.state_schema() != state.schema) {
-        return absl::FailedPreconditionError("the state of '" + name + "' has another layout: " + state.schema + " in the snapshot, " +
+        return absl::FailedPreconditionError("the state of '" + name +
+                                             "' has another layout: " + state.schema + " in the snapshot, " +
                                              op.state_schema() + " in the program");
       }
       if (absl::Status s = op.restore(slot, entry); !s.ok()) return annotate(s, name);

@@ -5,18 +5,31 @@
 
 #include "runtime/engine.h"
 #include "slipstream/detail/checked.h"
-#include "slipstream/detail/typed_sink.h"
 
 namespace slipstream::runtime {
 namespace {
 
-constexpr int kSteps = 64;                     // a slice: long enough to amortise, short enough to be fair
-constexpr std::int64_t kMaxOutstanding = 16;   // batches a lane may have under way per receiving lane
+constexpr int kSteps = 64;                    // a slice: long enough to amortise, short enough to be fair
+constexpr std::int64_t kMaxOutstanding = 16;  // batches a lane may have under way per receiving lane
 
 std::int64_t count(EventTime t) { return t.time_since_epoch().count(); }
 EventTime to_time(std::int64_t c) { return EventTime(Duration(c)); }
 
 std::chrono::nanoseconds wall() { return std::chrono::steady_clock::now().time_since_epoch(); }
+
+/// The record's own headers, and what is known of it beside its value.
+HeadersPtr headers_of(const DeadLetter& letter) {
+  auto headers = letter.headers ? std::make_shared<Headers>(*letter.headers) : std::make_shared<Headers>();
+  headers->push_back({"slipstream.node", letter.node});
+  headers->push_back({"slipstream.source", letter.source});
+  headers->push_back({"slipstream.partition", std::to_string(letter.id.partition)});
+  headers->push_back({"slipstream.offset", std::to_string(letter.id.offset)});
+  const std::string time = letter.time == kMinTime ? "" : detail::json_text(letter.time);
+  if (time.size() > 2)
+    headers->push_back({"slipstream.time", time.substr(1, time.size() - 2)});  // without its quotes
+  headers->push_back({"slipstream.error", letter.error});
+  return headers;
+}
 
 }  // namespace
 
@@ -71,10 +84,14 @@ Control& OutChannel::free_control() {
 // ---------------------------------------------------------------- set-up
 
 Lane::Lane(Engine& engine, Stage& stage, std::uint32_t index)
-    : engine_(engine), stage_(stage), index_(index), ports_(std::max<std::size_t>(1, stage.node->inputs.size()), kMinTime) {
+    : engine_(engine),
+      stage_(stage),
+      index_(index),
+      ports_(std::max<std::size_t>(1, stage.node->inputs.size()), kMinTime) {
   max_batch = engine.config().batch_max_records;
   auto own = engine.config().nodes.find(stage.node->name);
-  if (own != engine.config().nodes.end() && own->second.batch_max_records) max_batch = *own->second.batch_max_records;
+  if (own != engine.config().nodes.end() && own->second.batch_max_records)
+    max_batch = *own->second.batch_max_records;
 }
 
 Lane::~Lane() {
@@ -94,9 +111,13 @@ detail::Operator& Lane::add_operator(const detail::Node& node) {
   env.errors = node.errors;
   env.max_future = engine_.config().max_future;
   // A node is made after those that feed it, so in the order of their numbers each is before those behind it.
-  const auto at = std::find_if(nodes_.begin(), nodes_.end(), [&](const detail::Node* n) { return n->id > node.id; }) - nodes_.begin();
+  const auto at =
+      std::find_if(nodes_.begin(), nodes_.end(), [&](const detail::Node* n) { return n->id > node.id; }) -
+      nodes_.begin();
   nodes_.insert(nodes_.begin() + at, &node);
-  return **operators_.insert(operators_.begin() + at, node.make(env));
+  detail::Operator& op = **operators_.insert(operators_.begin() + at, node.make(env));
+  if (node.sink) sink_ = dynamic_cast<detail::SinkOperator*>(&op);
+  return op;
 }
 
 detail::Operator* Lane::find_operator(const detail::Node& node) const {
@@ -144,7 +165,8 @@ bool Lane::is_full() const {
   const std::int64_t under_way = outstanding_.load();
   if (under_way == 0) return false;
   std::int64_t allowed = 0;
-  for (const auto& edge : edges_) allowed += kMaxOutstanding * static_cast<std::int64_t>(edge->channels.size());
+  for (const auto& edge : edges_)
+    allowed += kMaxOutstanding * static_cast<std::int64_t>(edge->channels.size());
   return under_way >= allowed || engine_.budget().is_over();
 }
 
@@ -182,20 +204,23 @@ void Lane::on_batch_consumed() {
   if (wants_room_.load() || (is_last && wants_idle_.load())) notify();
 }
 
-void Lane::fail(const detail::Operator& op, const RecordId& id, std::string_view cause, absl::StatusCode code) {
+void Lane::fail(const detail::Operator& op, const RecordId& id, std::string_view cause,
+                absl::StatusCode code) {
   engine_.fail(op, id, cause, code);
 }
 
 void Lane::dead_letter(const detail::Operator& op, DeadLetter letter) {
   if (!dead_letters_) {
-    engine_.fail(op, letter.id, letter.error + " (a record behind dead_letters() can't be diverted there again)");
+    engine_.fail(op, letter.id,
+                 letter.error + " (a record behind dead_letters() can't be diverted there again)");
     return;
   }
   letter.node = op.env().node;
   letter.source = engine_.node_name(letter.id.source);
   detail::Batch<DeadLetter> one;
   // It may be older than what this lane has said of the time already.
-  one.append_columns(letter.time, letter.id, nullptr, is_late(letter.time, watermark()) ? watermark() : kMinTime);
+  one.append_columns(letter.time, letter.id, headers_of(letter),
+                     is_late(letter.time, watermark()) ? watermark() : kMinTime);
   one.values.push_back(std::move(letter));
   dead_letters_->receive(one);
 }
@@ -203,7 +228,8 @@ void Lane::dead_letter(const detail::Operator& op, DeadLetter letter) {
 std::chrono::nanoseconds Lane::now() const { return engine_.executor().now(); }
 
 void Lane::wake_at(std::chrono::nanoseconds when) {
-  if (when >= next_wake_) return;
+  // A wake that has come but wasn't acted on yet doesn't stand for a later one.
+  if (when >= next_wake_ && next_wake_ > now()) return;
   next_wake_ = when;
   engine_.executor().call_at(when, [this] {
     timer_due_.store(true);
@@ -331,11 +357,13 @@ bool Lane::step() {
 
 void Lane::check_channel(InChannel& channel, const detail::Message& message) {
   if (message.sequence != channel.next_sequence++) {
-    report_defect("channel " + std::to_string(message.channel) + " brought message " + std::to_string(message.sequence) +
-                  " instead of " + std::to_string(channel.next_sequence - 1));
+    report_defect("channel " + std::to_string(message.channel) + " brought message " +
+                  std::to_string(message.sequence) + " instead of " +
+                  std::to_string(channel.next_sequence - 1));
   }
   if (!detail::kChecked) return;
-  if (channel.end != Control::End::none) report_defect("channel " + std::to_string(message.channel) + " goes on after its end");
+  if (channel.end != Control::End::none)
+    report_defect("channel " + std::to_string(message.channel) + " goes on after its end");
   if (message.kind == detail::Message::Kind::batch) {
     check_watermark_truth(channel, static_cast<const detail::BatchBase&>(message));
   }
@@ -345,14 +373,16 @@ void Lane::check_channel(InChannel& channel, const detail::Message& message) {
 void Lane::check_watermark_truth(const InChannel& channel, const detail::BatchBase& batch) {
   for (std::size_t i = 0; i < batch.times.size(); ++i) {
     if (!is_late(batch.times[i], channel.watermark) || batch.is_late_record(i)) continue;
-    report_defect("a record of " + std::to_string(count(batch.times[i])) + " us came as on time behind the watermark " +
-                  std::to_string(count(channel.watermark)) + " us");
+    report_defect("a record of " + std::to_string(count(batch.times[i])) +
+                  " us came as on time behind the watermark " + std::to_string(count(channel.watermark)) +
+                  " us");
     return;
   }
 }
 
 void Lane::report_defect(std::string_view what) const {
-  engine_.fail_internal("'" + stage_.node->name + "' lane " + std::to_string(index_) + ": " + std::string(what));
+  engine_.fail_internal("'" + stage_.node->name + "' lane " + std::to_string(index_) + ": " +
+                        std::string(what));
 }
 
 void Lane::begin_message(detail::BatchBase& batch) {
@@ -378,12 +408,13 @@ bool Lane::finish_pending() {
   for (std::size_t i = operators_.size(); i-- > 0;) {
     detail::Operator& op = *operators_[i];
     if (!op.has_pending()) continue;
+    if (sink_ && !sink_->is_ready()) return false;
     if (!has_room()) return false;
     is_cut_short_ = false;
     op.resume();
     if (op.has_pending()) {
       // Either there is no room now, or a sink is full and will wake us.
-      if (!has_room() || stage_.node->sink) return false;
+      if (!has_room() || sink_) return false;
     }
     i = operators_.size();  // what it emitted may have cut short one behind it
   }
@@ -458,9 +489,14 @@ bool Lane::try_end() {
   return false;
 }
 
+void Lane::on_sink_wake() {
+  sink_->wake();
+  notify();
+}
+
 /// For sinks: whether everything taken has arrived; asks for it once.
 bool Lane::is_delivered() {
-  if (!stage_.node->sink) return true;
+  if (!sink_) return true;
   RawSink& sink = *stage_.node->sink;
   if (sink_state_ == SinkState::open) {
     sink_state_ = SinkState::flushing;
@@ -471,7 +507,7 @@ bool Lane::is_delivered() {
     engine_.fail_connector(stage_.node->name, delivered.status());
     return false;
   }
-  return *delivered >= dynamic_cast<detail::SinkOperator&>(head()).taken();
+  return *delivered >= sink_->taken();
 }
 
 void Lane::end(Control::End how) {

@@ -11,6 +11,7 @@
 #include "runtime/inbox.h"
 #include "slipstream/detail/graph.h"
 #include "slipstream/detail/operator.h"
+#include "slipstream/detail/typed_sink.h"
 
 namespace slipstream::runtime {
 
@@ -57,9 +58,9 @@ struct OutEdge {
 
 /// A serial actor: an inbox, a chain of operators that only this lane touches, and edges into other lanes.
 ///
-/// run() is called by an executor after notify(). Work is taken in the order: discard (after a failure), timers,
-/// pending output, watermark, next message. A lane that sent much which isn't consumed yet takes nothing new
-/// and sleeps until some of it is.
+/// run() is called by an executor after notify(). Work is taken in the order: discard (after a failure),
+/// timers, pending output, watermark, next message. A lane that sent much which isn't consumed yet takes
+/// nothing new and sleeps until some of it is.
 class Lane : public detail::LaneServices {
  public:
   Lane(Engine& engine, Stage& stage, std::uint32_t index);
@@ -80,15 +81,16 @@ class Lane : public detail::LaneServices {
   // LaneServices
   bool should_pause() const override;
   void send(int edge, std::uint32_t lane, std::unique_ptr<detail::BatchBase> batch) override;
-  void fail(const detail::Operator& op, const RecordId& id, std::string_view cause, absl::StatusCode code) override;
+  void fail(const detail::Operator& op, const RecordId& id, std::string_view cause,
+            absl::StatusCode code) override;
   void dead_letter(const detail::Operator& op, DeadLetter letter) override;
   std::chrono::nanoseconds now() const override;
   void wake_at(std::chrono::nanoseconds when) override;
   bool failed() const override;
   detail::Operator* charge_time_to(detail::Operator* op) override;
 
-  /// Gives back every credit and drops what is queued. By run() after a failure, and by the engine when nothing
-  /// runs any more.
+  /// Gives back every credit and drops what is queued. By run() after a failure, and by the engine when
+  /// nothing runs any more.
   void discard();
   /// From any thread.
   void push(detail::Message* message, std::size_t bytes);
@@ -96,6 +98,7 @@ class Lane : public detail::LaneServices {
   void on_room() {           ///< the budget has room again
     if (wants_room_.load()) notify();
   }
+  void on_sink_wake();
   EventTime watermark() const { return EventTime(Duration(sent_watermark_.load(std::memory_order_relaxed))); }
   std::uint64_t queue_bytes() const { return queue_bytes_.load(std::memory_order_relaxed); }
   bool is_done() const { return done_.load(std::memory_order_acquire); }
@@ -182,6 +185,7 @@ class Lane : public detail::LaneServices {
   SinkState sink_state_ = SinkState::open;
   std::unique_ptr<detail::BatchBase> message_;  ///< being processed
   detail::Receiver<DeadLetter>* dead_letters_ = nullptr;
+  detail::SinkOperator* sink_ = nullptr;  ///< the head, where it feeds a connector
   detail::Operator* busy_ = nullptr;
   std::chrono::nanoseconds busy_since_{0};
   std::chrono::nanoseconds next_wake_{std::chrono::nanoseconds::max()};

@@ -13,17 +13,22 @@ std::int64_t count(EventTime t) { return t.time_since_epoch().count(); }
 
 const char* name_of(ReadState state) {
   switch (state) {
-    case ReadState::more: return "active";
-    case ReadState::waiting: return "waiting";
-    case ReadState::caught_up: return "caught up";
-    case ReadState::finished: return "finished";
+    case ReadState::more:
+      return "active";
+    case ReadState::waiting:
+      return "waiting";
+    case ReadState::caught_up:
+      return "caught up";
+    case ReadState::finished:
+      return "finished";
   }
   return "";
 }
 
 }  // namespace
 
-SourceLane::SourceLane(Engine& engine, Stage& stage, std::uint32_t index, std::vector<PartitionStatus>& statuses)
+SourceLane::SourceLane(Engine& engine, Stage& stage, std::uint32_t index,
+                       std::vector<PartitionStatus>& statuses)
     : Lane(engine, stage, index) {
   for (std::size_t p = index; p < statuses.size(); p += stage.lanes.size()) {
     Partition partition;
@@ -95,15 +100,20 @@ bool SourceLane::try_end_source() {
   const bool finished = std::all_of(partitions_.begin(), partitions_.end(),
                                     [](const Partition& p) { return p.state == ReadState::finished; });
   if (!finished && !engine_.is_stopping()) return false;
+  if (!finished) mark_stopped();
   if (holds_records()) return false;
-  if (!finished) {
-    for (Partition& p : partitions_) {
-      if (p.state != ReadState::finished) p.status->state.store("stopped");
-    }
-  }
   end(finished ? Control::End::finished : Control::End::stopped);
   engine_.on_source_progress();
   return true;
+}
+
+/// Nothing is read any more, so nothing waits at a gate.
+void SourceLane::mark_stopped() {
+  for (Partition& p : partitions_) {
+    if (p.state == ReadState::finished) continue;
+    p.status->state.store("stopped");
+    p.status->gates.store(0);
+  }
 }
 
 /// The readable partition with the lowest watermark; turn by turn where they are equal.
@@ -127,34 +137,34 @@ SourceLane::Partition* SourceLane::choose() {
 }
 
 bool SourceLane::is_open(Partition& partition) {
-  int waits_for = -1;
-  const std::uint32_t gates = gates_of(partition, waits_for);
+  const std::uint32_t gates = gates_of(partition);
   const std::uint32_t before = partition.status->gates.load(std::memory_order_relaxed);
   if (gates != before) {
-    partition.status->waits_for.store(waits_for, std::memory_order_relaxed);
     partition.status->gates.store(gates);
     if ((gates == 0) != (before == 0)) stage_.node->source->hold(partition.number, gates != 0);
   }
   return gates == 0;
 }
 
-std::uint32_t SourceLane::gates_of(const Partition& partition, int& waits_for) const {
+std::uint32_t SourceLane::gates_of(const Partition& partition) const {
   std::uint32_t gates = 0;
+  std::size_t n = 0;
   for (const detail::Dependency& dependency : stage_.node->dependencies) {
     for (const detail::Node* other : dependency.on) {
-      const EventTime limit = saturating_plus(engine_.source_watermark(other->id), dependency.options.max_lag);
-      if (partition.clock.watermark <= limit) continue;
-      gates |= Gates::kDependency;
-      waits_for = static_cast<int>(other->id);
+      const EventTime limit =
+          saturating_plus(engine_.source_watermark(other->id), dependency.options.max_lag);
+      if (partition.clock.watermark > limit) gates |= Gates::dependency(n);
+      ++n;
     }
   }
   // The laggard is never gated: only its progress lets state shrink.
-  if (engine_.is_state_over_budget() && partition.clock.watermark > engine_.lowest_watermark()) gates |= Gates::kMemory;
+  if (engine_.is_state_over_budget() && partition.clock.watermark > engine_.lowest_watermark())
+    gates |= Gates::kMemory;
   return gates;
 }
 
-/// A partition that trickles is read at once when the lanes behind are idle; while they are busy anyway, a few
-/// records wait for company.
+/// A partition that trickles is read at once when the lanes behind are idle; while they are busy anyway, a
+/// few records wait for company.
 bool SourceLane::must_linger(const Partition& partition) {
   if (!partition.quiet_since || !has_under_way()) return false;
   const auto due = partition.last_read + std::chrono::nanoseconds(engine_.config().linger);
@@ -169,7 +179,8 @@ bool SourceLane::read(Partition& partition) {
   if (reserved == 0 && has_under_way()) return has_room();
   const std::size_t limit = reserved == 0 ? 1 : partition.target;
   // While it was idle, the others' watermark went ahead: what is older than that is late.
-  if (partition.status->is_idle.load()) partition.clock.watermark = std::max(partition.clock.watermark, watermark());
+  if (partition.status->is_idle.load())
+    partition.clock.watermark = std::max(partition.clock.watermark, watermark());
   const ReadLimits limits{limit, std::max<std::size_t>(1, reserved)};
   auto outcome = [&]() -> absl::StatusOr<detail::ReadOutcome> {
     try {
@@ -205,7 +216,8 @@ void SourceLane::after_read(Partition& partition, const detail::ReadOutcome& out
     partition.target = std::min(kFirstTarget, max_batch);
   }
   PartitionStatus& status = *partition.status;
-  status.records.store(status.records.load(std::memory_order_relaxed) + outcome.records, std::memory_order_relaxed);
+  status.records.store(status.records.load(std::memory_order_relaxed) + outcome.records,
+                       std::memory_order_relaxed);
   status.next_offset.store(partition.clock.next_offset, std::memory_order_relaxed);
   status.largest.store(count(partition.clock.largest), std::memory_order_relaxed);
   status.state.store(name_of(outcome.state), std::memory_order_relaxed);
@@ -217,32 +229,39 @@ void SourceLane::after_read(Partition& partition, const detail::ReadOutcome& out
 /// Applies the user's WhenQuiet to a partition that has caught up.
 void SourceLane::watch_quiet(Partition& partition) {
   const auto now_ = now();
+  const WhenQuiet& policy = stage_.node->when_quiet;
+  const std::chrono::nanoseconds after = policy.after;
   if (!partition.quiet_since) {
     partition.quiet_since = now_;
     partition.quiet_base = partition.clock.watermark;
+    partition.next_quiet_look = now_ + after;
   }
-  const WhenQuiet& policy = stage_.node->when_quiet;
   if (policy.action == WhenQuiet::Action::hold) return;
-  const auto quiet_for = now_ - *partition.quiet_since;
-  const std::chrono::nanoseconds after = policy.after;
-  if (quiet_for < after) {
-    wake_at(*partition.quiet_since + after);
+  if (now_ < partition.next_quiet_look) {
+    wake_at(partition.next_quiet_look);
     return;
   }
+  const auto quiet_for = now_ - *partition.quiet_since;
   if (policy.action == WhenQuiet::Action::alarm) {
     if (!partition.alarmed) engine_.log_quiet(*stage_.node, partition.number, quiet_for);
     partition.alarmed = true;
     return;
   }
+  bool moved = false;
   if (partition.clock.largest == kMinTime) {
-    partition.status->is_idle.store(true);
+    moved = !partition.status->is_idle.exchange(true);
   } else {
     const auto passed = std::chrono::duration_cast<Duration>(quiet_for);
-    partition.clock.watermark =
-        std::max(partition.clock.watermark, saturating_plus(partition.quiet_base, passed));
+    const EventTime before = partition.clock.watermark;
+    partition.clock.watermark = std::max(before, saturating_plus(partition.quiet_base, passed));
     partition.status->watermark.store(count(partition.clock.watermark));
+    moved = partition.clock.watermark > before;
   }
-  wake_at(now_ + std::max<std::chrono::nanoseconds>(after, std::chrono::milliseconds(10)));
+  // Also when a record that waits for a retry holds this lane's watermark back: gates look at partitions.
+  if (moved) engine_.on_source_progress();
+  // Not at every step: each advance is news that leads to steps.
+  partition.next_quiet_look = now_ + std::max<std::chrono::nanoseconds>(after, std::chrono::milliseconds(10));
+  wake_at(partition.next_quiet_look);
 }
 
 }  // namespace slipstream::runtime

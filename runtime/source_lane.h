@@ -13,8 +13,10 @@ namespace slipstream::runtime {
 
 /// Why a partition isn't read. A partition is gated while any is set.
 struct Gates {
-  static constexpr std::uint32_t kDependency = 1;  ///< ahead of a stream it depends on
-  static constexpr std::uint32_t kMemory = 2;      ///< retained state is over the budget and others are behind
+  static constexpr std::uint32_t kMemory = 1;  ///< retained state is over the budget and others are behind
+  /// Ahead of the n-th source it depends on, in the order of Node::dependencies; those beyond the 31st share
+  /// a bit.
+  static constexpr std::uint32_t dependency(std::size_t n) { return 2u << (n < 30 ? n : 30); }
 };
 
 /// What anyone may read of a source partition, written by the lane that reads it.
@@ -27,7 +29,6 @@ struct PartitionStatus {
   std::atomic<const char*> state{"active"};
   std::atomic<bool> is_finished{false};
   std::atomic<bool> is_idle{false};  ///< never had a record, and WhenQuiet::advance: others' watermarks count
-  std::atomic<int> waits_for{-1};  ///< id of the source, with Gates::kDependency
 };
 
 /// The lane at the head of a source's stage. It reads the partitions p with p % lanes == index, the one with
@@ -60,6 +61,7 @@ class SourceLane final : public Lane {
     std::chrono::nanoseconds last_read{0};
     std::optional<std::chrono::nanoseconds> quiet_since;
     EventTime quiet_base = kMinTime;  ///< the watermark when it became quiet
+    std::chrono::nanoseconds next_quiet_look{0};
     bool alarmed = false;
   };
 
@@ -67,9 +69,10 @@ class SourceLane final : public Lane {
   void wake_partitions();
   bool publish_watermark();
   bool try_end_source();
+  void mark_stopped();
   Partition* choose();
   bool is_open(Partition& partition);
-  std::uint32_t gates_of(const Partition& partition, int& waits_for) const;
+  std::uint32_t gates_of(const Partition& partition) const;
   bool must_linger(const Partition& partition);
   bool read(Partition& partition);
   void after_read(Partition& partition, const detail::ReadOutcome& outcome, std::size_t limit);
@@ -79,7 +82,7 @@ class SourceLane final : public Lane {
   std::atomic<bool> woken_{false};
   std::atomic<bool> has_gated_{false};
   std::atomic<bool> follows_{false};  ///< all its partitions are idle: its watermark is the other lanes'
-  std::size_t next_ = 0;  ///< where the search for a partition starts
+  std::size_t next_ = 0;              ///< where the search for a partition starts
 };
 
 }  // namespace slipstream::runtime

@@ -22,4 +22,9 @@ ErasedCodec json_codec(const TypeInfo& type) {
           }};
 }
 
+std::string json_text(const TypeInfo& type, const void* value) {
+  std::string text;
+  return codecs::encode_json(type, value, text).ok() ? text : std::string();
+}
+
 }  // namespace slipstream::detail

@@ -1,5 +1,6 @@
 #include "connectors/codecs/scalars.h"
 #include "slipstream/codec.h"
+#include "slipstream/error_policy.h"
 
 namespace slipstream {
 namespace {
@@ -40,6 +41,22 @@ Codec<std::string> bytes() {
           [] {
             return [](const std::string& value, std::string& out) {
               out.append(value);
+              return absl::OkStatus();
+            };
+          }};
+}
+
+Codec<DeadLetter> dead_letter_value() {
+  return {"dead letter value",
+          [] {
+            return [](std::string_view bytes, DeadLetter& out) {
+              out.value.assign(bytes);
+              return absl::OkStatus();
+            };
+          },
+          [] {
+            return [](const DeadLetter& letter, std::string& out) {
+              out.append(letter.value);
               return absl::OkStatus();
             };
           }};

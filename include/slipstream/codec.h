@@ -7,8 +7,10 @@
 
 namespace slipstream {
 
-/// Turns records into bytes and back. A codec is a value that makes coders; every lane makes its own coder, so
-/// a coder is used by one thread at a time and may keep buffers between records.
+struct DeadLetter;
+
+/// Turns records into bytes and back. A codec is a value that makes coders; every lane makes its own coder,
+/// so a coder is used by one thread at a time and may keep buffers between records.
 template <class T>
 struct Codec {
   /// Overwrites `out`. On an error `out` is unspecified and the message names the field and what was found.
@@ -25,5 +27,8 @@ struct Codec {
 Codec<std::string> text();
 /// Any bytes as they are.
 Codec<std::string> bytes();
+/// For sinks of App::dead_letters(): the letter's value as it is; what else is known of it goes along as
+/// headers.
+Codec<DeadLetter> dead_letter_value();
 
 }  // namespace slipstream

@@ -36,8 +36,8 @@ class RawCollector {
 
 /// What a source partition knows after a read.
 enum class ReadState {
-  more,       ///< there may be more at once
-  waiting,    ///< something may be unread but isn't here yet (a fetch is under way); SourceEnv::wake tells when
+  more,     ///< there may be more at once
+  waiting,  ///< something may be unread but isn't here yet (a fetch is under way); SourceEnv::wake tells when
   caught_up,  ///< nothing is unread now, more may come; SourceEnv::wake tells when
   finished,   ///< nothing will come any more
 };
@@ -78,8 +78,8 @@ class SourceControl {
   virtual std::string position(int partition, std::int64_t offset) const {
     return name() + " partition " + std::to_string(partition) + " offset " + std::to_string(offset);
   }
-  /// The offset the partition's next record will get, as far as is known without asking anybody; for lag. From
-  /// any thread while the source is open.
+  /// The offset the partition's next record will get, as far as is known without asking anybody; for lag.
+  /// From any thread while the source is open.
   virtual std::optional<std::int64_t> end_offset(int /*partition*/) const { return std::nullopt; }
   /// Opens what has to be opened. After success partition_count() is known.
   virtual absl::Status open(const SourceEnv& env) = 0;
@@ -115,7 +115,7 @@ struct SinkEnv {
   std::function<void()> wake;  ///< there is room again, or more is delivered: cheap, from any thread
   std::function<void(absl::Status)> fail;
   LogHook log;
-  std::size_t memory_budget = 0;  ///< bytes this sink may hold after it took them
+  std::size_t memory_budget = 0;          ///< bytes this sink may hold after it took them
   const RuntimeConfig* config = nullptr;  ///< the App's settings; null where there is no App
 };
 
@@ -127,6 +127,7 @@ class RawSink {
   virtual std::string name() const = 0;
   virtual absl::Status open(const SinkEnv& env) = 0;
   /// Takes the first k records and returns k. k < size means full for now: SinkEnv::wake calls for the rest.
+  /// After an error none of them counts as taken; they may be offered again (SinkOptions::errors).
   virtual absl::StatusOr<std::size_t> write(std::span<const OutRecord> records) = 0;
   /// Of all records taken, how many of the first ones are delivered (a prefix, so this never goes back).
   /// An error is a failed delivery.

@@ -31,15 +31,21 @@ struct ErrorPolicy {
   }
 };
 
-/// A record that was diverted, in App::dead_letters().
+/// A record that was diverted, in App::dead_letters(). What isn't the record's own is in the headers of this
+/// stream too, behind the record's, so that a sink writes it beside the value: slipstream.node,
+/// slipstream.source, slipstream.partition, slipstream.offset, slipstream.time (where there is one) and
+/// slipstream.error.
 struct DeadLetter {
   std::string node;    ///< where it failed
   std::string source;  ///< name of the source it came from; of the node that made it, if one did
   RecordId id;
   EventTime time = kMinTime;
   std::string error;
-  std::string value;   ///< the bytes as they were read; empty when the node no longer had them
-  std::string key;     ///< likewise
+  /// The bytes as they were read, when they couldn't be decoded. Else the record where it failed, as JSON;
+  /// empty when json<T>() can't write it.
+  std::string value;
+  std::string key;     ///< as it was read, when the record couldn't be decoded
+  HeadersPtr headers;  ///< the record's own; null when it had none
 };
 
 }  // namespace slipstream

@@ -20,11 +20,12 @@
 #include "slipstream/sink.h"
 #include "slipstream/window.h"
 
-/// Streams: what a program is written with. A stream is a small value that names an output of the App's graph;
-/// its methods add nodes. Nothing runs before App::run. Functions given to map, filter, flat_map, split, key_by,
-/// aggregate, joins and process are called from several lanes at once, so they are called as const: a lambda
-/// that keeps state in a `mutable` capture doesn't compile. Keyed state belongs into process or aggregate.
-/// Their captures must outlive the run. They take the record, or the record and a `const RecordInfo&`.
+/// Streams: what a program is written with. A stream is a small value that names an output of the App's
+/// graph; its methods add nodes. Nothing runs before App::run. Functions given to map, filter, flat_map,
+/// split, key_by, aggregate, joins and process are called from several lanes at once, so they are called as
+/// const: a lambda that keeps state in a `mutable` capture doesn't compile. Keyed state belongs into process
+/// or aggregate. Their captures must outlive the run. They take the record, or the record and a `const
+/// RecordInfo&`.
 namespace slipstream {
 
 using Here = std::source_location;
@@ -73,6 +74,12 @@ struct SinkOptions {
   /// The sink may block (write to a slow device, call a service): it gets a thread of its own instead of a
   /// worker's time.
   bool blocking = false;
+  /// What happens with records that it can't take: a function throws on them, a codec can't encode them, a
+  /// connector refuses them. Where a connector's error may pass by itself (Unavailable, DeadlineExceeded,
+  /// ResourceExhausted, Aborted), `retries` offers it the same records again after the backoff; meanwhile the
+  /// sink takes nothing and those in front of it wait. When that is over, and at once for other errors, the
+  /// action applies to the first record not taken, and the next is offered.
+  ErrorPolicy errors = {};
 };
 
 namespace detail {
@@ -101,7 +108,9 @@ void define_chained(Node& node, Args... args) {
 }
 template <class Op>
 void connect_single(Node& node) {
-  node.connect = [](Operator& op, int, void* receiver) { detail::connect(static_cast<Op&>(op).out, receiver); };
+  node.connect = [](Operator& op, int, void* receiver) {
+    detail::connect(static_cast<Op&>(op).out, receiver);
+  };
 }
 template <class Op>
 void connect_with_late(Node& node) {
@@ -138,7 +147,8 @@ class Stream {
   auto map(F f, Here here = Here::current()) const {
     static_assert(detail::TakesRecord<F&, T>, "map() needs a function that takes the stream's record");
     static_assert(RecordFunction<F, T>,
-                  "map() calls its function from several lanes at once: it must be callable as const (no mutable lambda)");
+                  "map() calls its function from several lanes at once: it must be callable as const (no "
+                  "mutable lambda)");
     static_assert(Mapper<F, T>, "map() needs a function that returns a value; to look on, use sink()");
     using Out = std::remove_cvref_t<detail::ResultOf<const F&, T>>;
     using Op = detail::Map<T, Out, F>;
@@ -153,7 +163,8 @@ class Stream {
   Stream filter(F f, Here here = Here::current()) const {
     static_assert(detail::TakesRecord<F&, T>, "filter() needs a function that takes the stream's record");
     static_assert(RecordFunction<F, T>,
-                  "filter() calls its function from several lanes at once: it must be callable as const (no mutable lambda)");
+                  "filter() calls its function from several lanes at once: it must be callable as const (no "
+                  "mutable lambda)");
     static_assert(Predicate<F, T>, "filter() needs a function that returns a bool");
     using Op = detail::Filter<T, F>;
     detail::Node& node = add("filter", detail::Role::chained, {}, here);
@@ -168,9 +179,11 @@ class Stream {
   auto flat_map(F f, Here here = Here::current()) const {
     static_assert(detail::TakesRecord<F&, T>, "flat_map() needs a function that takes the stream's record");
     static_assert(RecordFunction<F, T>,
-                  "flat_map() calls its function from several lanes at once: it must be callable as const (no mutable lambda)");
+                  "flat_map() calls its function from several lanes at once: it must be callable as const "
+                  "(no mutable lambda)");
     static_assert(FlatMapper<F, T>,
-                  "flat_map() needs a function that returns an optional, a range or a Generator; for one value use map()");
+                  "flat_map() needs a function that returns an optional, a range or a Generator; for one "
+                  "value use map()");
     using R = std::remove_reference_t<detail::ResultOf<const F&, T>>;
     using Out = typename detail::RangeElement<R>::type;
     using Op = detail::FlatMap<T, Out, F>;
@@ -183,7 +196,8 @@ class Stream {
   /// Two streams: the records the predicate holds for, and all others.
   template <class F>
   std::pair<Stream, Stream> split(F f, Here here = Here::current()) const {
-    static_assert(Predicate<F, T>, "split() needs a function, callable as const, from the stream's record to bool");
+    static_assert(Predicate<F, T>,
+                  "split() needs a function, callable as const, from the stream's record to bool");
     using Op = detail::Split<T, F>;
     detail::Node& node = add("split", detail::Role::chained, {}, here);
     detail::define_chained<T, Op>(node, std::make_shared<const F>(std::move(f)));
@@ -198,7 +212,8 @@ class Stream {
   /// The records of both. Order between the two is not defined; the watermark is the smaller one.
   Stream merge(const Stream& other) const {
     Stream both = *this;
-    if (other.graph_ != graph_) graph_->mistakes.push_back("merge() of streams that belong to different Apps");
+    if (other.graph_ != graph_)
+      graph_->mistakes.push_back("merge() of streams that belong to different Apps");
     both.outputs_.insert(both.outputs_.end(), other.outputs_.begin(), other.outputs_.end());
     return both;
   }
@@ -214,13 +229,17 @@ class Stream {
   /// SLIPSTREAM_FIELDS made of them.
   template <class F>
   KeyedStream<T, F> key_by(F key_of) const {
-    static_assert(std::invocable<const F&, const T&>, "key_by() needs a member or a const function of the stream's record");
+    static_assert(std::invocable<const F&, const T&>,
+                  "key_by() needs a member or a const function of the stream's record");
     if constexpr (std::invocable<const F&, const T&>) {
-      static_assert(KeySelector<F, T>,
-                    "key_by() needs a key that is a number, bool, enum, string, time, or an optional, pair, tuple or "
-                    "struct with SLIPSTREAM_FIELDS made of these");
-      static_assert(!KeySelector<F, T> || detail::Storable<std::remove_cvref_t<std::invoke_result_t<const F&, const T&>>>,
-                    "key_by() keeps keys longer than records: return a std::string instead of a std::string_view");
+      static_assert(
+          KeySelector<F, T>,
+          "key_by() needs a key that is a number, bool, enum, string, time, or an optional, pair, tuple or "
+          "struct with SLIPSTREAM_FIELDS made of these");
+      static_assert(
+          !KeySelector<F, T> ||
+              detail::Storable<std::remove_cvref_t<std::invoke_result_t<const F&, const T&>>>,
+          "key_by() keeps keys longer than records: return a std::string instead of a std::string_view");
     }
     return KeyedStream<T, F>(*this, std::make_shared<const F>(std::move(key_of)));
   }
@@ -231,19 +250,24 @@ class Stream {
     detail::Node& node = add("sink", detail::Role::sink, options.name, here);
     if (options.name.empty()) node.name = to.impl()->control().name();
     node.is_blocking = options.blocking;
+    node.errors = options.errors;
     node.sink = &to.impl()->control();
     node.outputs = 0;
-    node.make = [impl = to.impl()](const detail::OperatorEnv& env) { return std::make_unique<Op>(env, *impl); };
+    node.make = [impl = to.impl()](const detail::OperatorEnv& env) {
+      return std::make_unique<Op>(env, *impl);
+    };
     node.make_edge = [](int, const detail::EdgeEnv& env) { return detail::make_forward<T>(env); };
   }
   /// Ends a branch in a function, called for one record at a time, never from two threads at once.
   template <class F>
     requires(!std::convertible_to<const F&, Sink<T>>)
   void sink(F f, SinkOptions options = {}, Here here = Here::current()) const {
-    static_assert(detail::TakesRecord<F&, T>, "sink() needs a function that takes the stream's record, or a Sink of its type");
+    static_assert(detail::TakesRecord<F&, T>,
+                  "sink() needs a function that takes the stream's record, or a Sink of its type");
     using Op = detail::CallSink<T, F>;
     detail::Node& node = add("sink", detail::Role::sink, options.name, here);
     node.is_blocking = options.blocking;
+    node.errors = options.errors;
     node.outputs = 0;
     node.make = [shared = std::make_shared<F>(std::move(f))](const detail::OperatorEnv& env) {
       return std::make_unique<Op>(env, shared);
@@ -283,7 +307,8 @@ class Stream {
   }
   template <class F>
   void event_time(F&&, EventTimeOptions = {}) const {
-    static_assert(detail::kNever<F>, "event_time() belongs right behind source(), before anything filters or changes records");
+    static_assert(detail::kNever<F>,
+                  "event_time() belongs right behind source(), before anything filters or changes records");
   }
   template <class U>
   void depends_on(const Stream<U>&, DependencyOptions = {}) const {
@@ -312,7 +337,8 @@ class StreamWithLate : public Stream<T> {
  public:
   StreamWithLate(std::shared_ptr<detail::Graph> graph, detail::Node& node)
       : Stream<T>(graph, {{&node, 0}}), late_(graph, {{&node, 1}}) {}
-  /// The records that were dropped because the watermark had passed them. Counted whether this is used or not.
+  /// The records that were dropped because the watermark had passed them. Counted whether this is used or
+  /// not.
   Stream<Late> late() const { return late_; }
   StreamWithLate on_error(const ErrorPolicy& policy) const {
     Stream<T>::on_error(policy);
@@ -331,13 +357,14 @@ class SourceStream : public Stream<T> {
   SourceStream(std::shared_ptr<detail::Graph> graph, detail::Node& node, std::shared_ptr<Stamping> stamping)
       : Stream<T>(std::move(graph), {{&node, 0}}), stamping_(std::move(stamping)) {}
 
-  /// Says when a record happened: a member or function returning EventTime, any coarser std::chrono time, or an
-  /// optional of these (a record without a time follows the source's error policy, as one before 1970 does).
-  /// The watermark of a partition is its largest event time minus max_out_of_orderness; the source's is the
-  /// smallest of its unfinished partitions'.
+  /// Says when a record happened: a member or function returning EventTime, any coarser std::chrono time, or
+  /// an optional of these (a record without a time follows the source's error policy, as one before 1970
+  /// does). The watermark of a partition is its largest event time minus max_out_of_orderness; the source's
+  /// is the smallest of its unfinished partitions'.
   template <class F>
   SourceStream event_time(F select, EventTimeOptions options = {}) const {
-    static_assert(RecordFunction<F, T>, "event_time() needs a member or a const function of the source's record");
+    static_assert(RecordFunction<F, T>,
+                  "event_time() needs a member or a const function of the source's record");
     if constexpr (RecordFunction<F, T>) {
       static_assert(std::convertible_to<detail::ResultOf<const F&, T>, std::optional<EventTime>>,
                     "event_time() needs a time: slipstream::EventTime or another std::chrono::sys_time");
@@ -372,13 +399,15 @@ class SourceStream : public Stream<T> {
     return *this;
   }
 
-  /// Holds back this source's partitions while their watermark is more than max_lag ahead of the other stream's:
-  /// they are not read, nothing is lost, and they go on as soon as the other has caught up or finished. Both
-  /// need event time.
+  /// Holds back this source's partitions while their watermark is more than max_lag ahead of the other
+  /// stream's: they are not read, nothing is lost, and they go on as soon as the other has caught up or
+  /// finished. Both need event time.
   template <class U>
   SourceStream depends_on(const Stream<U>& other, DependencyOptions options = {}) const {
-    if (other.graph() != this->graph_) this->graph_->mistakes.push_back("depends_on() of a stream of another App");
-    if (options.max_lag < Duration{0}) this->graph_->mistakes.push_back(node().name + ": max_lag is negative");
+    if (other.graph() != this->graph_)
+      this->graph_->mistakes.push_back("depends_on() of a stream of another App");
+    if (options.max_lag < Duration{0})
+      this->graph_->mistakes.push_back(node().name + ": max_lag is negative");
     node().dependencies.push_back({detail::sources_of(other.outputs()), options});
     return *this;
   }
@@ -406,11 +435,12 @@ class WindowedStream {
       : stream_(std::move(stream)), key_of_(std::move(key_of)), window_(window) {}
 
   /// One State per key and window, fed with State::add, emitted once when the watermark reaches the window's
-  /// end, with the window's last instant as event time. Late records go to late(). `name` must be unique in the
-  /// App and stay the same: state is kept under it.
+  /// end, with the window's last instant as event time. Late records go to late(). `name` must be unique in
+  /// the App and stay the same: state is kept under it.
   template <class State>
   auto aggregate(std::string_view name, Here here = Here::current()) const {
-    static_assert(Aggregate<State, T>, "aggregate() needs a copyable struct with add(const Record&) and a default value");
+    static_assert(Aggregate<State, T>,
+                  "aggregate() needs a copyable struct with add(const Record&) and a default value");
     return make<State, detail::AddRecord<State>>(name, {}, here);
   }
   /// The number of records per key and window.
@@ -425,16 +455,22 @@ class WindowedStream {
  private:
   template <class State, class Add>
   StreamWithLate<Windowed<Key, State>, T> make(std::string_view name, Add add, const Here& here) const {
-    static_assert(detail::Storable<State>, "the state can't be stored: describe its fields with SLIPSTREAM_FIELDS");
+    static_assert(detail::Storable<State>,
+                  "the state can't be stored: describe its fields with SLIPSTREAM_FIELDS");
     using Op = detail::TumblingAggregate<T, KeyOf, State, Add>;
     detail::Node& node = stream_.add("tumbling window", detail::Role::keyed, name, here);
     node.named = node.is_stateful = node.needs_event_time = true;
     if (window_.size <= Duration{0} || window_.offset < Duration{0} || window_.offset >= window_.size) {
-      stream_.graph()->mistakes.push_back(node.name + ": a tumbling window needs size > 0 and 0 <= offset < size");
+      stream_.graph()->mistakes.push_back(node.name +
+                                          ": a tumbling window needs size > 0 and 0 <= offset < size");
     }
-    node.make = [key_of = key_of_, window = window_, shared = std::make_shared<const Add>(add)](
-                    const detail::OperatorEnv& env) { return std::make_unique<Op>(env, key_of, window, shared); };
-    node.make_edge = [key_of = key_of_](int, const detail::EdgeEnv& env) { return detail::make_exchange<T>(env, key_of); };
+    node.make = [key_of = key_of_, window = window_,
+                 shared = std::make_shared<const Add>(add)](const detail::OperatorEnv& env) {
+      return std::make_unique<Op>(env, key_of, window, shared);
+    };
+    node.make_edge = [key_of = key_of_](int, const detail::EdgeEnv& env) {
+      return detail::make_exchange<T>(env, key_of);
+    };
     detail::connect_with_late<Op>(node);
     return {stream_.graph(), node};
   }
@@ -444,8 +480,8 @@ class WindowedStream {
   Tumbling window_;
 };
 
-/// A stream whose records have keys. Each of its operators runs in as many lanes as the parallelism says; a key
-/// belongs to one of them.
+/// A stream whose records have keys. Each of its operators runs in as many lanes as the parallelism says; a
+/// key belongs to one of them.
 template <class T, class KeyOf>
 class KeyedStream {
  public:
@@ -457,7 +493,8 @@ class KeyedStream {
   /// A running aggregate: each record is added to its key's State, and the state after it is emitted.
   template <class State>
   auto aggregate(std::string_view name, Here here = Here::current()) const {
-    static_assert(Aggregate<State, T>, "aggregate() needs a copyable struct with add(const Record&) and a default value");
+    static_assert(Aggregate<State, T>,
+                  "aggregate() needs a copyable struct with add(const Record&) and a default value");
     return running<State>(name, detail::AddRecord<State>{}, here);
   }
   template <class State>
@@ -481,25 +518,33 @@ class KeyedStream {
       }
     };
     return running<std::optional<T>>(name, std::move(add), here)
-        .map([](const Keyed<Key, std::optional<T>>& k) { return Keyed<Key, T>{k.key, *k.value}; }, here);
+        .map(
+            [](const Keyed<Key, std::optional<T>>& k) {
+              return Keyed<Key, T>{k.key, *k.value};
+            },
+            here);
   }
 
   /// A function with keyed state and event-time timers:
   ///   on_record(const T&, State&, ProcessContext<Key, Out>&)
   ///   on_timer(EventTime, State&, ProcessContext<Key, Out>&)
   template <class State, class Out, class OnRecord, class OnTimer = detail::NoTimers>
-  Stream<Out> process(std::string_view name, OnRecord on_record, OnTimer on_timer = {}, Here here = Here::current()) const {
-    static_assert(std::invocable<const OnRecord&, const T&, State&, ProcessContext<Key, Out>&>,
-                  "process() needs on_record(const Record&, State&, ProcessContext<Key, Out>&), callable as const");
-    static_assert(std::invocable<const OnTimer&, EventTime, State&, ProcessContext<Key, Out>&>,
-                  "process() needs on_timer(EventTime, State&, ProcessContext<Key, Out>&), callable as const");
+  Stream<Out> process(std::string_view name, OnRecord on_record, OnTimer on_timer = {},
+                      Here here = Here::current()) const {
+    static_assert(
+        std::invocable<const OnRecord&, const T&, State&, ProcessContext<Key, Out>&>,
+        "process() needs on_record(const Record&, State&, ProcessContext<Key, Out>&), callable as const");
+    static_assert(
+        std::invocable<const OnTimer&, EventTime, State&, ProcessContext<Key, Out>&>,
+        "process() needs on_timer(EventTime, State&, ProcessContext<Key, Out>&), callable as const");
     static_assert(detail::Storable<State> && detail::Storable<T>,
                   "the state or the record can't be stored: describe its fields with SLIPSTREAM_FIELDS");
     using Op = detail::Process<T, KeyOf, State, Out, OnRecord, OnTimer>;
     detail::Node& node = keyed("process", name, here);
     node.needs_event_time = !std::same_as<OnTimer, detail::NoTimers>;
     node.make = [key_of = key_of_, record = std::make_shared<const OnRecord>(std::move(on_record)),
-                 timer = std::make_shared<const OnTimer>(std::move(on_timer))](const detail::OperatorEnv& env) {
+                 timer =
+                     std::make_shared<const OnTimer>(std::move(on_timer))](const detail::OperatorEnv& env) {
       return std::make_unique<Op>(env, key_of, record, timer);
     };
     detail::connect_single<Op>(node);
@@ -513,18 +558,19 @@ class KeyedStream {
     static_assert(detail::kNever<W>, "window() needs a window such as tumbling(1min)");
   }
 
-  /// Joins each record with the newest record of `right` that has the same key and isn't later, or none: f takes
-  /// (const T&, const Right*), the second null when there is none within the tolerance. Equal times match; of
-  /// equally new right records the one with the larger id wins. One output per record on time, with its event
-  /// time and headers. A record waits until the right watermark has passed its time; late left records go to
-  /// late(), late right ones are counted. State is kept under `name`.
+  /// Joins each record with the newest record of `right` that has the same key and isn't later, or none: f
+  /// takes (const T&, const Right*), the second null when there is none within the tolerance. Equal times
+  /// match; of equally new right records the one with the larger id wins. One output per record on time, with
+  /// its event time and headers. A record waits until the right watermark has passed its time; late left
+  /// records go to late(), late right ones are counted. State is kept under `name`.
   template <class Right, class RightKeyOf, class F>
-  auto as_of_join(std::string_view name, const KeyedStream<Right, RightKeyOf>& right, AsOfOptions options, F f,
-                  Here here = Here::current()) const {
+  auto as_of_join(std::string_view name, const KeyedStream<Right, RightKeyOf>& right, AsOfOptions options,
+                  F f, Here here = Here::current()) const {
     using RightKey = typename KeyedStream<Right, RightKeyOf>::Key;
     static_assert(std::same_as<Key, RightKey>, "as_of_join() needs both sides keyed by the same type");
     static_assert(std::invocable<const F&, const T&, const Right*>,
-                  "as_of_join() needs a const function of (const Left&, const Right*): the right one is null when there is none");
+                  "as_of_join() needs a const function of (const Left&, const Right*): the right one is null "
+                  "when there is none");
     static_assert(detail::Storable<T> && detail::Storable<Right>,
                   "as_of_join() keeps records of both sides: describe their fields with SLIPSTREAM_FIELDS");
     using Out = std::remove_cvref_t<std::invoke_result_t<const F&, const T&, const Right*>>;
@@ -535,13 +581,15 @@ class KeyedStream {
     if (right.stream().graph() != stream_.graph()) {
       stream_.graph()->mistakes.push_back(node.name + ": the right side belongs to another App");
     }
-    if (options.tolerance < Duration{0}) stream_.graph()->mistakes.push_back(node.name + ": the tolerance is negative");
+    if (options.tolerance < Duration{0})
+      stream_.graph()->mistakes.push_back(node.name + ": the tolerance is negative");
     node.make = [left_key = key_of_, right_key = right.key_of(), tolerance = options.tolerance,
                  shared = std::make_shared<const F>(std::move(f))](const detail::OperatorEnv& env) {
       return std::make_unique<Op>(env, left_key, right_key, tolerance, shared);
     };
     node.make_edge = [left_key = key_of_, right_key = right.key_of()](int port, const detail::EdgeEnv& env) {
-      return port == Op::kLeft ? detail::make_exchange<T>(env, left_key) : detail::make_exchange<Right>(env, right_key);
+      return port == Op::kLeft ? detail::make_exchange<T>(env, left_key)
+                               : detail::make_exchange<Right>(env, right_key);
     };
     detail::connect_with_late<Op>(node);
     return StreamWithLate<Out, T>(stream_.graph(), node);
@@ -554,17 +602,19 @@ class KeyedStream {
   detail::Node& keyed(std::string kind, std::string_view name, const Here& here) const {
     detail::Node& node = stream_.add(std::move(kind), detail::Role::keyed, name, here);
     node.named = node.is_stateful = true;
-    node.make_edge = [key_of = key_of_](int, const detail::EdgeEnv& env) { return detail::make_exchange<T>(env, key_of); };
+    node.make_edge = [key_of = key_of_](int, const detail::EdgeEnv& env) {
+      return detail::make_exchange<T>(env, key_of);
+    };
     return node;
   }
   template <class State, class Add>
   Stream<Keyed<Key, State>> running(std::string_view name, Add add, const Here& here) const {
-    static_assert(detail::Storable<State>, "the state can't be stored: describe its fields with SLIPSTREAM_FIELDS");
+    static_assert(detail::Storable<State>,
+                  "the state can't be stored: describe its fields with SLIPSTREAM_FIELDS");
     using Op = detail::RunningAggregate<T, KeyOf, State, Add>;
     detail::Node& node = keyed("aggregate", name, here);
-    node.make = [key_of = key_of_, shared = std::make_shared<const Add>(std::move(add))](const detail::OperatorEnv& env) {
-      return std::make_unique<Op>(env, key_of, shared);
-    };
+    node.make = [key_of = key_of_, shared = std::make_shared<const Add>(std::move(add))](
+                    const detail::OperatorEnv& env) { return std::make_unique<Op>(env, key_of, shared); };
     detail::connect_single<Op>(node);
     return Stream<Keyed<Key, State>>(stream_.graph(), {{&node, 0}});
   }

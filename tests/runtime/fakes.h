@@ -184,6 +184,8 @@ class FakeSink final : public RawSink {
     absl::Status close = absl::OkStatus();
     std::function<void()> on_open = {};
     std::function<void(std::size_t taken)> on_write = {};
+    /// Called with what is offered before it is taken; an error is returned by write.
+    std::function<absl::Status(std::span<const OutRecord>)> on_offer = {};
   };
 
   FakeSink(Options options, std::shared_ptr<Journal> journal)
@@ -232,6 +234,9 @@ class FakeSink final : public RawSink {
   }
   absl::StatusOr<std::size_t> write(std::span<const OutRecord> records) override {
     if (!options_.write.ok()) return options_.write;
+    if (options_.on_offer) {
+      if (absl::Status s = options_.on_offer(records); !s.ok()) return s;
+    }
     std::size_t total = 0;
     std::size_t n = 0;
     {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "fakes.h"
+#include "probe.h"
 #include "slipstream/testing.h"
 #include "waiting.h"
 
@@ -37,8 +38,9 @@ const PartitionMetrics& partition(const Metrics& m, const std::string& source, i
 struct Outage {
   App app;
   SourceStream<Event> weather = app.source("weather", from(std::vector<Event>{})).event_time(&Event::at);
-  SourceStream<Event> flights =
-      app.source("flights", from(std::vector<Event>{})).event_time(&Event::at).depends_on(weather, {.max_lag = 10s});
+  SourceStream<Event> flights = app.source("flights", from(std::vector<Event>{}))
+                                    .event_time(&Event::at)
+                                    .depends_on(weather, {.max_lag = 10s});
   Outage() {
     weather.sink([](const Event&) {});
     flights.sink([](const Event&) {});
@@ -97,11 +99,81 @@ TEST(DependsOn, FollowsTheSlowestPartitionOfTheOther) {
   driver.push(o.weather, {"", at(1h)}, 0);
   for (int i = 0; i < 10; ++i) driver.push(o.flights, {"", at(i * 1s)}, 0);
   ASSERT_TRUE(driver.run().ok());
-  EXPECT_THAT(partition(driver.metrics(), "flights").gates, ElementsAre("weather")) << "nothing is known of partition 1";
+  EXPECT_THAT(partition(driver.metrics(), "flights").gates, ElementsAre("weather"))
+      << "nothing is known of partition 1";
   driver.push(o.weather, {"", at(1h)}, 1);
   ASSERT_TRUE(driver.run().ok());
   EXPECT_THAT(partition(driver.metrics(), "flights").gates, IsEmpty());
   EXPECT_EQ(partition(driver.metrics(), "flights").records, 10u);
+}
+
+// That everything of the other is read proves nothing about what is coming.
+TEST(DependsOn, HoldsWhileNothingIsKnownOfTheOther) {
+  for (const bool by_end : {false, true}) {
+    Outage o;
+    TestDriver driver(o.app, {.batch_max_records = 1});
+    driver.skip_to(o.weather, 0, 0);
+    for (int i = 0; i < 10; ++i) driver.push(o.flights, {"", at(i * 1s)});
+    ASSERT_TRUE(driver.advance_time(24h).ok());
+    EXPECT_EQ(partition(driver.metrics(), "weather").state, "caught up");
+    EXPECT_EQ(partition(driver.metrics(), "flights").records, 1u)
+        << "until it has read it doesn't know it is ahead";
+    EXPECT_THAT(partition(driver.metrics(), "flights").gates, ElementsAre("weather"));
+
+    by_end ? driver.finish(o.weather) : driver.push(o.weather, {"", at(0s)});
+    ASSERT_TRUE(driver.run().ok());
+    EXPECT_EQ(partition(driver.metrics(), "flights").records, 10u);
+    EXPECT_THAT(partition(driver.metrics(), "flights").gates, IsEmpty());
+  }
+}
+
+TEST(DependsOn, NamesAllThatAreWaitedFor) {
+  App app;
+  auto weather = app.source("weather", from(std::vector<Event>{})).event_time(&Event::at);
+  auto traffic = app.source("traffic", from(std::vector<Event>{})).event_time(&Event::at);
+  auto flights = app.source("flights", from(std::vector<Event>{}))
+                     .event_time(&Event::at)
+                     .depends_on(weather, {.max_lag = 10s})
+                     .depends_on(traffic, {.max_lag = 10s});
+  TestDriver driver(app, {.batch_max_records = 1});
+  driver.push(weather, {"", at(0s)});
+  driver.push(traffic, {"", at(0s)});
+  for (int i = 0; i < 3; ++i) driver.push(flights, {"", at(100s)});
+  ASSERT_TRUE(driver.run().ok());
+  EXPECT_THAT(partition(driver.metrics(), "flights").gates, ElementsAre("weather", "traffic"));
+  driver.push(traffic, {"", at(100s)});
+  ASSERT_TRUE(driver.run().ok());
+  EXPECT_THAT(partition(driver.metrics(), "flights").gates, ElementsAre("weather"));
+  driver.push(traffic, {"", at(100s)});
+  driver.push(weather, {"", at(100s)});
+  ASSERT_TRUE(driver.run().ok());
+  EXPECT_THAT(partition(driver.metrics(), "flights").gates, IsEmpty());
+}
+
+TEST(Gates, GoWhenTheRunIsStoppedOrFails) {
+  for (const bool fails : {false, true}) {
+    auto journal = std::make_shared<Journal>();
+    auto silent =
+        std::make_shared<FakeSource>(FakeSource::Options{.name = "weather", .finished = false}, journal);
+    App app;
+    auto weather =
+        app.source("weather", decoded(silent, text())).event_time([](const std::string&) { return at(0s); });
+    std::vector<Event> all;
+    for (int i = 0; i < 100; ++i) all.push_back({"", at(i * 1s)});
+    app.source("flights", from(all)).event_time(&Event::at).depends_on(weather).sink([](const Event&) {});
+    RuntimeConfig config;
+    config.batch_max_records = 1;
+    detail::SimulatedRun run(app.graph(), config, 1, {});
+    ASSERT_TRUE(run.open().ok());
+    run.run_until_idle();
+    EXPECT_THAT(partition(run.metrics(), "flights").gates, ElementsAre("weather"));
+
+    fails ? silent->env().fail(absl::UnavailableError("gone")) : run.stop();
+    run.run_until_idle();
+    EXPECT_EQ(run.status(), fails ? absl::UnavailableError("weather: gone") : absl::OkStatus());
+    EXPECT_THAT(partition(run.metrics(), "flights").gates, IsEmpty());
+    EXPECT_EQ(partition(run.metrics(), "flights").state, fails ? "active" : "stopped");
+  }
 }
 
 // Over the budget only those ahead of the laggard stop: nothing but its progress can free the state.
@@ -109,8 +181,9 @@ TEST(MemoryGate, NeverStopsTheLaggard) {
   App app;
   auto left = app.source("left", from(std::vector<Event>{})).event_time(&Event::at);
   auto right = app.source("right", from(std::vector<Event>{})).event_time(&Event::at);
-  auto joined = left.key_by(&Event::key).as_of_join("join", right.key_by(&Event::key), {},
-                                                    [](const Event& l, const Event*) { return l.at; });
+  auto joined = left.key_by(&Event::key)
+                    .as_of_join("join", right.key_by(&Event::key), {},
+                                [](const Event& l, const Event*) { return l.at; });
   TestDriver driver(app, {.batch_max_records = 1, .memory_budget = 10'000});
   auto out = driver.watch(joined);
   driver.push(right, {"a", at(0s)});
@@ -171,13 +244,15 @@ struct Counts {
   std::shared_ptr<detail::Collected<Windowed<std::string, std::int64_t>>> out;
 
   explicit Counts(WhenQuiet quiet, int parallelism = 1, int partitions = 1)
-      : events(app.source("events", from(std::vector<Event>{})).event_time(&Event::at, {.when_quiet = quiet})) {
+      : events(
+            app.source("events", from(std::vector<Event>{})).event_time(&Event::at, {.when_quiet = quiet})) {
     auto counts = events.key_by(&Event::key).window(tumbling(60s)).count("counts");
     TestOptions options;
     options.parallelism = parallelism;
     options.partitions = partitions;
     options.log = [this](LogLevel level, std::string_view component, std::string_view message) {
-      log.push_back(std::string(to_string(level)) + " " + std::string(component) + ": " + std::string(message));
+      log.push_back(std::string(to_string(level)) + " " + std::string(component) + ": " +
+                    std::string(message));
     };
     driver = std::make_unique<TestDriver>(app, options);
     out = driver->watch(counts);
@@ -222,6 +297,58 @@ TEST(QuietPartition, AdvancesWithTheClockWhenTold) {
   c.driver->finish(c.events);
   ASSERT_TRUE(c.driver->run_to_end().ok());
   EXPECT_EQ(c.out->values.size(), 1u);
+}
+
+// Each advance is a message to all lanes, so they come in steps of 10 ms at least and not as fast as the lane
+// can.
+TEST(QuietPartition, AdvancesInSteps) {
+  App app;
+  app.tune([](RuntimeConfig& c) { c.parallelism = 1; });  // the probe is told once
+  std::int64_t advances = 0;
+  EventTime watermark = kMinTime;
+  ProbeHooks<std::string> hooks;
+  hooks.on_watermark = [&](std::uint32_t, EventTime to) {
+    ++advances;
+    watermark = to;
+  };
+  auto journal = std::make_shared<Journal>();
+  auto source = std::make_shared<FakeSource>(FakeSource::Options{.finished = false}, journal);
+  source->push("only one");
+  auto rows =
+      app.source("rows", decoded(source, text()))
+          .event_time([](const std::string&) { return at(0s); }, {.when_quiet = WhenQuiet::advance(0s)});
+  probe(
+      rows, "probe", [](const std::string&) { return 0; }, hooks)
+      .sink([](const std::string&) {});
+  auto run = app.start_stepped();
+  ASSERT_TRUE(run.ok()) << run.status();
+  while (watermark < at(100ms)) (*run)->step(1ms);
+  EXPECT_LE(advances, (watermark - at(0s)) / 10ms + 2) << "up to " << (watermark - at(0s)) / 1ms << " ms";
+}
+
+// A gate looks at partitions, not at lanes, whose watermark may be held back by a retry.
+TEST(QuietPartition, LetsDependentsGoThoughARetryWaits) {
+  App app;
+  auto weather = app.source("weather", from(std::vector<Event>{}))
+                     .event_time(&Event::at, {.when_quiet = WhenQuiet::advance(1s)});
+  weather
+      .map([](const Event& e) {
+        if (e.key == "bad") throw std::runtime_error("not yet");
+        return e;
+      })
+      .on_error(ErrorPolicy::retry(1, 1min, ErrorPolicy::Action::skip))
+      .sink([](const Event&) {});
+  auto flights = app.source("flights", from(std::vector<Event>{}))
+                     .event_time(&Event::at)
+                     .depends_on(weather, {.max_lag = 10s});
+  TestDriver driver(app, {.batch_max_records = 1});
+  driver.push(weather, {"bad", at(0s)});
+  for (int i = 0; i < 3; ++i) driver.push(flights, {"", at(30s)});
+  ASSERT_TRUE(driver.advance_time(19s).ok());
+  EXPECT_THAT(partition(driver.metrics(), "flights").gates, ElementsAre("weather"));
+  ASSERT_TRUE(driver.advance_time(2s).ok());
+  EXPECT_THAT(partition(driver.metrics(), "flights").gates, IsEmpty());
+  EXPECT_EQ(partition(driver.metrics(), "flights").records, 3u);
 }
 
 TEST(QuietPartition, RaisesTheAlarmOncePerSpell) {

@@ -16,6 +16,7 @@
 #include "slipstream/detail/batch.h"
 #include "slipstream/detail/retry_queue.h"
 #include "slipstream/detail/state_codec.h"
+#include "slipstream/detail/type_info.h"
 #include "slipstream/error_policy.h"
 
 namespace slipstream::detail {
@@ -23,8 +24,12 @@ namespace slipstream::detail {
 /// A count written by one lane and read by anyone.
 class Counter {
  public:
-  void operator+=(std::uint64_t n) { value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed); }
-  void operator-=(std::uint64_t n) { value_.store(value_.load(std::memory_order_relaxed) - n, std::memory_order_relaxed); }
+  void operator+=(std::uint64_t n) {
+    value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+  }
+  void operator-=(std::uint64_t n) {
+    value_.store(value_.load(std::memory_order_relaxed) - n, std::memory_order_relaxed);
+  }
   void set(std::uint64_t n) { value_.store(n, std::memory_order_relaxed); }
   std::uint64_t get() const { return value_.load(std::memory_order_relaxed); }
 
@@ -35,19 +40,19 @@ class Counter {
 /// Where a node's records went. At quiescence, for every node:
 /// in = forwarded + absorbed + filtered + late + skipped + dead_lettered + held.
 struct NodeCounters {
-  Counter in;             ///< records received (for a source: read)
-  Counter out;            ///< records emitted; one record may become many
-  Counter forwarded;      ///< records that became outputs when they were processed or released
-  Counter absorbed;       ///< records that live on in state only
-  Counter filtered;       ///< records that became nothing, as the user's function decided
+  Counter in;         ///< records received (for a source: read)
+  Counter out;        ///< records emitted; one record may become many
+  Counter forwarded;  ///< records that became outputs when they were processed or released
+  Counter absorbed;   ///< records that live on in state only
+  Counter filtered;   ///< records that became nothing, as the user's function decided
   Counter late;
   Counter skipped;
   Counter dead_lettered;
-  Counter held;           ///< records waiting in state now: for a watermark or a retry
+  Counter held;  ///< records waiting in state now: for a watermark or a retry
   Counter held_peak;
-  Counter out_of_order;   ///< sources: records older than the newest before them
-  Counter state_bytes;    ///< estimate of the state's memory
-  Counter busy;           ///< nanoseconds
+  Counter out_of_order;  ///< sources: records older than the newest before them
+  Counter state_bytes;   ///< estimate of the state's memory
+  Counter busy;          ///< nanoseconds
 };
 
 /// Entries of one node's state by slot: the shard of a key, or a source partition for what has no key.
@@ -68,8 +73,8 @@ class LaneServices {
   virtual bool should_pause() const = 0;
   /// Hands a batch to a lane of the stage behind `edge`. Never refuses.
   virtual void send(int edge, std::uint32_t lane, std::unique_ptr<BatchBase> batch) = 0;
-  /// Ends the run. The operator goes on as if the record had been skipped. `code` says what kind of error it was
-  /// where somebody knows better than that a record could not be processed.
+  /// Ends the run. The operator goes on as if the record had been skipped. `code` says what kind of error it
+  /// was where somebody knows better than that a record could not be processed.
   virtual void fail(const Operator& op, const RecordId& id, std::string_view cause,
                     absl::StatusCode code = absl::StatusCode::kAborted) = 0;
   virtual void dead_letter(const Operator& op, DeadLetter letter) = 0;
@@ -85,9 +90,9 @@ class LaneServices {
 /// What an operator is told when it is made. One operator object belongs to one lane.
 struct OperatorEnv {
   LaneServices* lane = nullptr;
-  std::string_view node;         ///< its name, alive as long as the operator
-  std::uint32_t node_id = 0;     ///< its number in the graph; the `source` of ids it makes
-  std::uint32_t index = 0;       ///< which of `lanes` it is in
+  std::string_view node;      ///< its name, alive as long as the operator
+  std::uint32_t node_id = 0;  ///< its number in the graph; the `source` of ids it makes
+  std::uint32_t index = 0;    ///< which of `lanes` it is in
   std::uint32_t lanes = 1;
   std::uint32_t shards = 128;
   ErrorPolicy errors;
@@ -220,8 +225,6 @@ class TypedOperator : public Operator, public Receiver<In> {
     const RecordId id = batch.ids[i];
     return (std::uint64_t{id.source} << 32) | id.partition;
   }
-  /// The bytes a dead letter carries.
-  virtual void describe(const Batch<In>&, std::size_t /*i*/, DeadLetter&) const {}
 
   /// Calls body(i) for the records from `i` on while it returns true; i is then the first not done. When body
   /// throws, undo(i) takes back what it did so far and the error policy decides about the record. Records
@@ -260,7 +263,8 @@ class TypedOperator : public Operator, public Receiver<In> {
   /// Applies the error policy to a record that failed.
   void failed(Batch<In>& batch, std::size_t i, const std::string& cause) {
     if (env_.errors.retries > 0 && attempts_ < env_.errors.retries) {
-      const auto due = waiting_.put_failed(unit(batch, i), {batch_of_one(batch, i), attempts_ + 1}, env_.errors, lane().now());
+      const auto due = waiting_.put_failed(unit(batch, i), {batch_of_one(batch, i), attempts_ + 1},
+                                           env_.errors, lane().now());
       note_waiting(batch.ids[i]);
       lane().wake_at(due);
       return;
@@ -268,10 +272,11 @@ class TypedOperator : public Operator, public Receiver<In> {
     give_up(batch, i, cause);
   }
   template <class T>
-  void give_up(const Batch<T>& batch, std::size_t i, const std::string& cause) {
+  void give_up(const Batch<T>& batch, std::size_t i, const std::string& cause,
+               absl::StatusCode code = absl::StatusCode::kAborted) {
     switch (env_.errors.action) {
       case ErrorPolicy::Action::fail:
-        lane().fail(*this, batch.ids[i], cause);
+        lane().fail(*this, batch.ids[i], cause, code);
         counters.skipped += 1;
         return;
       case ErrorPolicy::Action::skip:
@@ -282,7 +287,8 @@ class TypedOperator : public Operator, public Receiver<In> {
         letter.id = batch.ids[i];
         letter.time = batch.time(i);
         letter.error = cause;
-        if constexpr (std::is_same_v<T, In>) describe(batch, i, letter);
+        letter.value = json_text(batch.values[i]);
+        if (!batch.headers.empty()) letter.headers = batch.headers[i];
         counters.dead_lettered += 1;
         lane().dead_letter(*this, std::move(letter));
         return;
@@ -364,7 +370,8 @@ class TypedOperator : public Operator, public Receiver<In> {
     RecordId id;
     HeadersPtr headers;
     out.values.emplace_back();
-    if (!load(in, out.values.back()) || !load_columns(in, time, id, headers) || !load(in, stamp)) return false;
+    if (!load(in, out.values.back()) || !load_columns(in, time, id, headers) || !load(in, stamp))
+      return false;
     out.append_columns(time, id, headers, stamp);
     return true;
   }

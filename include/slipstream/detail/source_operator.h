@@ -25,7 +25,8 @@ class SourceOperator : public Operator {
  public:
   using Operator::Operator;
   /// Reads and stamps; nothing is sent yet.
-  virtual absl::StatusOr<ReadOutcome> read(int partition, const ReadLimits& limits, PartitionClock& clock) = 0;
+  virtual absl::StatusOr<ReadOutcome> read(int partition, const ReadLimits& limits,
+                                           PartitionClock& clock) = 0;
   /// Sends what was read.
   virtual void push() = 0;
 };
@@ -105,12 +106,18 @@ class TypedSourceOperator final : public SourceOperator {
     const auto now = std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now());
     return saturating_plus(now, *limit);
   }
-  void refuse(std::size_t i, const std::string& cause) { give_up(batch_.ids[i], cause, {}); }
+  void refuse(std::size_t i, const std::string& cause) {
+    DeadLetter letter;
+    letter.value = json_text(batch_.values[i]);
+    if (!batch_.headers.empty()) letter.headers = batch_.headers[i];
+    give_up(batch_.ids[i], cause, std::move(letter));
+  }
   void on_bad(const RawRecord& record, std::string_view cause) {
     DeadLetter letter;
     letter.time = record.timestamp.value_or(kMinTime);
     if (record.value) letter.value = *record.value;
     if (record.key) letter.key = *record.key;
+    letter.headers = record.headers;
     give_up({env_.node_id, partition_, record.offset, 0}, std::string(cause), std::move(letter));
   }
   void give_up(const RecordId& id, const std::string& cause, DeadLetter letter) {

@@ -29,7 +29,8 @@ bool load_varint(std::string_view& in, std::uint64_t& value);
 
 static_assert(std::endian::native == std::endian::little, "state is stored as little-endian bytes");
 
-template <class T>
+/// `Outer`: the structs that T is a part of.
+template <class T, class... Outer>
 constexpr bool is_storable();
 
 /// Types that are stored by copying their bytes without a look inside. Views are refused: their bytes are
@@ -49,21 +50,23 @@ concept FixedVector = Container<T> && Fixed<typename T::value_type> && requires(
   t.resize(1);
 };
 
-template <class T>
+template <class T, class... Outer>
 constexpr bool are_fields_storable() {
   return with_fields<T>(
-      []<class... F>(const F&...) { return (is_storable<typename F::member_type>() && ...); });
+      []<class... F>(const F&...) { return (is_storable<typename F::member_type, T, Outer...>() && ...); });
 }
-template <class T>
+template <class T, class... Outer>
 constexpr bool are_elements_storable() {
   return []<std::size_t... I>(std::index_sequence<I...>) {
-    return sizeof...(I) > 0 && (is_storable<std::tuple_element_t<I, T>>() && ...);
+    return sizeof...(I) > 0 && (is_storable<std::tuple_element_t<I, T>, Outer...>() && ...);
   }(std::make_index_sequence<std::tuple_size_v<T>>());
 }
 
-template <class T>
+template <class T, class... Outer>
 constexpr bool is_storable() {
   if constexpr (!std::is_same_v<T, std::remove_cvref_t<T>> || std::is_volatile_v<T>) {
+    return false;
+  } else if constexpr ((std::is_same_v<T, Outer> || ...)) {
     return false;
   } else if constexpr (Arithmetic<T> || Enum<T> || std::same_as<T, std::string>) {
     return true;
@@ -72,13 +75,14 @@ constexpr bool is_storable() {
   } else if constexpr (ChronoTimePoint<T>) {
     return Arithmetic<typename T::duration::rep>;
   } else if constexpr (HasFields<T>) {
-    return std::is_default_constructible_v<T> && are_fields_storable<T>();
+    return std::is_default_constructible_v<T> && are_fields_storable<T, Outer...>();
   } else if constexpr (Optional<T>) {
-    return is_storable<typename T::value_type>() && std::is_default_constructible_v<typename T::value_type>;
+    return is_storable<typename T::value_type, Outer...>() &&
+           std::is_default_constructible_v<typename T::value_type>;
   } else if constexpr (TupleLike<T>) {
-    return std::is_default_constructible_v<T> && are_elements_storable<T>();
+    return std::is_default_constructible_v<T> && are_elements_storable<T, Outer...>();
   } else if constexpr (Container<T>) {
-    return is_storable<Element<T>>() && std::is_default_constructible_v<Element<T>>;
+    return is_storable<Element<T>, Outer...>() && std::is_default_constructible_v<Element<T>>;
   } else {
     return StoredAsBytes<T>;
   }

@@ -213,6 +213,47 @@ constexpr TypeInfo make_type_info() {
   }
 }
 
+/// Whether kTypeInfo<T> compiles. `Outer`: the structs that T is a part of.
+template <class T, class... Outer>
+constexpr bool is_describable() {
+  if constexpr (std::same_as<T, bool> || std::same_as<T, std::string> || (std::same_as<T, Outer> || ...)) {
+    return true;
+  } else if constexpr (Arithmetic<T>) {
+    return !Character<T> && !std::same_as<T, long double>;
+  } else if constexpr (Enum<T>) {
+    return HasEnumerators<T>;
+  } else if constexpr (ChronoDuration<T>) {
+    return Arithmetic<typename T::rep>;
+  } else if constexpr (ChronoTimePoint<T>) {
+    return std::same_as<typename T::clock, std::chrono::system_clock> &&
+           std::is_integral_v<typename T::rep> && 1'000'000'000 % T::period::den == 0;
+  } else if constexpr (HasFields<T>) {
+    return with_fields<T>([]<class... F>(const F&...) {
+      return (is_describable<typename F::member_type, T, Outer...>() && ...);
+    });
+  } else if constexpr (Optional<T>) {
+    return !Optional<typename T::value_type> && is_describable<typename T::value_type, Outer...>();
+  } else if constexpr (MapContainer<T>) {
+    return std::same_as<typename T::key_type, std::string> &&
+           is_describable<typename T::mapped_type, Outer...>();
+  } else if constexpr (Sequence<T>) {
+    return !std::same_as<T, std::vector<bool>> && is_describable<typename T::value_type, Outer...>();
+  } else {
+    return false;
+  }
+}
+template <class T>
+concept Describable = is_describable<T>();
+
+/// The value as JSON; empty when it can't be written (text that isn't UTF-8, NaN).
+std::string json_text(const TypeInfo& type, const void* value);
+/// The same; empty for a type that can't be described.
+template <class T>
+std::string json_text(const T& value) {
+  if constexpr (Describable<T>) return json_text(kTypeInfo<T>, &value);
+  return {};
+}
+
 /// A codec that doesn't know its type.
 struct ErasedCodec {
   using Decode = std::function<absl::Status(std::string_view bytes, void* out)>;

@@ -1,4 +1,7 @@
 #pragma once
+#include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -20,8 +23,9 @@ class TypedSink {
   virtual RawSink& control() = 0;
   /// Takes the records from `from` on; returns how many. Each call from one thread at a time. A record that
   /// can't be encoded is reported to `bad` and counts as taken.
-  virtual absl::StatusOr<std::size_t> write(const Batch<T>& batch, std::size_t from,
-                                            const std::function<void(std::size_t, std::string_view)>& bad) = 0;
+  virtual absl::StatusOr<std::size_t> write(
+      const Batch<T>& batch, std::size_t from,
+      const std::function<void(std::size_t, std::string_view)>& bad) = 0;
 };
 
 template <class T>
@@ -135,6 +139,14 @@ class SinkOperator {
   virtual ~SinkOperator() = default;
   /// Records the connector has taken so far.
   virtual std::uint64_t taken() const = 0;
+  /// The connector calls: it has room again or has delivered more. From any thread.
+  void wake() { woken_.store(true); }
+  /// Whether to offer what is pending again: a connector that was full is left alone until it calls, one that
+  /// failed until its backoff is over.
+  virtual bool is_ready() const = 0;
+
+ protected:
+  std::atomic<bool> woken_{false};
 };
 
 template <class T>
@@ -152,6 +164,7 @@ class WriteSink final : public TypedOperator<T>, public SinkOperator {
     write();
   }
   std::uint64_t taken() const override { return taken_.get(); }
+  bool is_ready() const override { return failures_ > 0 ? this->lane().now() >= due_ : woken_.load(); }
 
  protected:
   void process(Batch<T>& batch) override {
@@ -168,21 +181,44 @@ class WriteSink final : public TypedOperator<T>, public SinkOperator {
 
  private:
   void write() {
+    while (has_pending() && offer()) {
+    }
+    if (!has_pending()) pending_.clear(), at_ = 0;
+  }
+  /// Offers what is pending. True when a record was given up, so that the rest may be offered at once.
+  bool offer() {
+    woken_.store(false);  // before it is asked: a call that comes meanwhile counts
     bad_count_ = 0;
     const auto taken = sink_.write(pending_, at_, bad_);
-    if (!taken.ok()) {
-      const auto message = taken.status().message();
-      this->lane().fail(*this, pending_.ids[at_], {message.data(), message.size()}, taken.status().code());
-      this->counters.skipped += pending_.size() - at_;
-      at_ = pending_.size();
-      return;
-    }
+    if (!taken.ok()) return refused(taken.status());
+    failures_ = 0;
     at_ += *taken;
     const std::size_t written = *taken - std::min(*taken, bad_count_);
     taken_ += written;
     this->counters.forwarded += written;
     this->counters.out += written;
-    if (at_ == pending_.size()) pending_.clear(), at_ = 0;
+    return false;
+  }
+  /// The connector failed and took nothing: it is asked again later, or the first record is given up.
+  bool refused(const absl::Status& why) {
+    if (is_transient(why) && failures_ < this->env_.errors.retries) {
+      due_ = this->lane().now() + backoff(this->env_.errors, ++failures_);
+      this->lane().wake_at(due_);
+      return false;
+    }
+    failures_ = 0;
+    this->give_up(pending_, at_, {why.message().data(), why.message().size()}, why.code());
+    ++at_;
+    if (!this->lane().failed()) return true;
+    this->counters.skipped += pending_.size() - at_;
+    at_ = pending_.size();
+    return false;
+  }
+  /// What may be otherwise after a while.
+  static bool is_transient(const absl::Status& why) {
+    return why.code() == absl::StatusCode::kUnavailable ||
+           why.code() == absl::StatusCode::kDeadlineExceeded ||
+           why.code() == absl::StatusCode::kResourceExhausted || why.code() == absl::StatusCode::kAborted;
   }
 
   TypedSink<T>& sink_;
@@ -190,6 +226,8 @@ class WriteSink final : public TypedOperator<T>, public SinkOperator {
   Batch<T> pending_;
   std::size_t at_ = 0;
   std::size_t bad_count_ = 0;
+  int failures_ = 0;  ///< in a row, of the offer that begins at at_
+  std::chrono::nanoseconds due_{0};
   Counter taken_;
 };
 
