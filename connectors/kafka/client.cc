@@ -8,7 +8,6 @@
 namespace slipstream::kafka {
 namespace {
 
-constexpr const char* kNoCause = "no answer";
 constexpr Milliseconds kSayWithin{1500};
 constexpr Milliseconds kPing{500};
 constexpr Milliseconds kPingEvery{1000};
@@ -33,6 +32,10 @@ std::string without_history(std::string reason) {
   return reason;
 }
 
+bool says_certificate(const std::string& reason) {
+  return reason.find("certificate verify failed") != reason.npos;
+}
+
 }  // namespace
 
 std::string seconds(Milliseconds time) {
@@ -41,11 +44,12 @@ std::string seconds(Milliseconds time) {
   return (tenths % 10 == 0 ? whole : whole + "." + std::to_string(tenths % 10)) + " s";
 }
 
-Client::Client(Role role, Secrets secrets, Options options)
-    : role_(role), secrets_(std::move(secrets)), options_(std::move(options)) {}
+Client::Client(Role role, Secrets secrets, Access access, Options options)
+    : role_(role), secrets_(std::move(secrets)), access_(std::move(access)), options_(std::move(options)) {}
 
 absl::StatusOr<std::unique_ptr<Client>> Client::start(Role role, ClientConf conf, Options options) {
-  std::unique_ptr<Client> client(new Client(role, conf.secrets, std::move(options)));
+  std::unique_ptr<Client> client(
+      new Client(role, conf.secrets, access_of(conf.conf.get()), std::move(options)));
   for (const std::string& warning : conf.warnings) client->log(LogLevel::warning, warning);
   if (absl::Status status = client->create(std::move(conf)); !status.ok()) return status;
   return client;
@@ -55,17 +59,28 @@ absl::Status Client::create(ClientConf conf) {
   rd_kafka_conf_set_opaque(conf.conf.get(), link_.get());
   rd_kafka_conf_set_error_cb(conf.conf.get(), &Client::on_error);
   rd_kafka_conf_set_log_cb(conf.conf.get(), &Client::on_log);
+  if (access_.checks_broker) rd_kafka_conf_set_ssl_cert_verify_cb(conf.conf.get(), &Client::on_certificate);
   if (role_ == Role::producer) rd_kafka_conf_set_dr_msg_cb(conf.conf.get(), &Client::on_delivery);
   if (options_.on_rebalance) rd_kafka_conf_set_rebalance_cb(conf.conf.get(), &Client::on_rebalance);
   if (options_.on_commit) rd_kafka_conf_set_offset_commit_cb(conf.conf.get(), &Client::on_commit);
   char why[512] = {};
   rk_ = rd_kafka_new(role_ == Role::producer ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER, conf.conf.get(), why,
                      sizeof why);
-  if (rk_ == nullptr) return absl::InvalidArgumentError(options_.what + ": " + secrets_.redacted(why));
+  if (rk_ == nullptr) return cannot_start(secrets_.redacted(why));
   conf.conf.release();  // NOLINT: the client owns it now
   main_queue_.reset(rd_kafka_queue_get_main(rk_));
   thread_ = std::thread([this] { poll_loop(); });
   return absl::OkStatus();
+}
+
+/// "ssl.ca.location failed: error:05880002:x509 certificate routines::system lib" doesn't say of which file.
+absl::Status Client::cannot_start(const std::string& why) const {
+  const bool about_ca = why.starts_with("ssl.ca.location ");
+  return absl::InvalidArgumentError(options_.what + ": " +
+                                    (about_ca ? "kafka setting 'ssl.ca.location': '" + access_.ca +
+                                                    "' is no file with certificates in PEM: "
+                                              : "") +
+                                    why);
 }
 
 Client::~Client() { close(); }
@@ -114,13 +129,25 @@ void Client::on_error(rd_kafka_t* rk, int code, const char* reason, void* link) 
                                   ": " + client->secrets_.redacted(why)));
 }
 
+/// Accepts what OpenSSL accepts, and nothing else: this is only to know what is wrong. From the broker's
+/// thread.
+int Client::on_certificate(rd_kafka_t*, const char* broker, std::int32_t, int* x509_error, int, const char*,
+                           std::size_t, char*, std::size_t, void* opaque) {
+  if (*x509_error == 0) return 1;
+  auto* link = static_cast<Link*>(opaque);
+  const detail::MutexLock lock(link->mutex);
+  if (link->left_behind) return 0;
+  link->client->note_trouble(certificate_trouble(broker, *x509_error, link->client->access_));
+  return 0;
+}
+
 void Client::on_log(const rd_kafka_t* rk, int level, const char* facility, const char* message) {
   auto* link = static_cast<Link*>(rd_kafka_opaque(rk));
   const detail::MutexLock lock(link->mutex);
   if (link->left_behind) return;
   // Connection trouble also comes to on_error, which says it once and with its end.
   const std::string_view about(facility);
-  const bool told_elsewhere = about == "FAIL" || about == "ERROR";
+  const bool told_elsewhere = about == "FAIL" || about == "ERROR" || about == "SSLCERTVRFY";
   link->client->log(told_elsewhere ? LogLevel::debug : level_of(level),
                     link->client->options_.what + ": " + message);
 }
@@ -154,13 +181,17 @@ void Client::note_error(rd_kafka_resp_err_t error, std::string reason) {
     return log(LogLevel::warning, options_.what + ": " + reason);
   }
   log(LogLevel::debug, options_.what + ": " + reason);
-  {
-    const detail::MutexLock lock(mutex_);
-    // "1/1 brokers are down" says less than what took them down.
-    const bool says_more = error != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || cause_.text.empty();
-    if (says_more) cause_ = {error, std::move(reason)};
-  }
+  // It says less than what took them down, and of certificates on_certificate() said more.
+  const bool says_less =
+      error == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || (access_.checks_broker && says_certificate(reason));
+  if (!says_less) note_trouble(trouble_of(error, reason, access_));
   suspected_ = true;
+}
+
+void Client::note_trouble(Trouble trouble) {
+  const detail::MutexLock lock(mutex_);
+  if (trouble.refused) refusal_ = trouble;
+  cause_ = std::move(trouble);
 }
 
 void Client::log(LogLevel level, const std::string& message) const {
@@ -220,18 +251,28 @@ void Client::watch_connection() {
   }
   next_ping_ = Clock::now() + kPingEvery;
   if (ping(kPing)) {
+    tell_refusal();
     if (!down_since_) return;
     log(LogLevel::info,
         options_.what + ": " + options_.brokers + " answers again after " + seconds(since(*down_since_)));
     down_since_.reset();
     return;
   }
+  const Trouble why = cause();
   if (!down_since_) {
     down_since_ = Clock::now();
-    log(LogLevel::warning, options_.what + ": lost " + options_.brokers + ": " + cause() + "; trying for " +
-                               seconds(options_.outage_timeout));
+    log(LogLevel::warning, options_.what + ": lost " + options_.brokers + ": " + why.text + "; trying for " +
+                               seconds(options_.outage_timeout) + (why.refused ? "; " + why.way_out : ""));
   }
-  if (since(*down_since_) >= options_.outage_timeout) fail(unreachable(options_.outage_timeout));
+  if (since(*down_since_) >= options_.outage_timeout) fail(unreachable(why, options_.outage_timeout));
+}
+
+/// Some broker answers, but perhaps another one is needed.
+void Client::tell_refusal() {
+  const auto why = refusal();
+  if (!why || sentence(*why) == told_refusal_) return;
+  told_refusal_ = sentence(*why);
+  log(LogLevel::warning, options_.what + ": " + told_refusal_);
 }
 
 bool Client::ping(Milliseconds timeout) {
@@ -242,35 +283,33 @@ bool Client::ping(Milliseconds timeout) {
   return error == RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
-std::string Client::cause() const {
+Trouble Client::cause() const {
   const detail::MutexLock lock(mutex_);
-  return cause_.text.empty() ? kNoCause : cause_.text;
+  return cause_;
 }
 
-bool Client::refused() const {
+std::optional<Trouble> Client::refusal() const {
   const detail::MutexLock lock(mutex_);
-  return is_authentication(cause_.error);
+  return refusal_;
 }
 
-absl::Status Client::unreachable(Milliseconds tried) const {
-  if (refused()) {
-    return absl::UnauthenticatedError(options_.what + ": " + options_.brokers + " refused us: " + cause() +
-                                      "; check security.protocol and the sasl.* and ssl.* settings");
-  }
+absl::Status Client::unreachable(const Trouble& trouble, Milliseconds tried) const {
+  if (trouble.refused) return absl::UnauthenticatedError(options_.what + ": " + sentence(trouble));
   return absl::UnavailableError(options_.what + ": no broker answers at " + options_.brokers + ": " +
-                                cause() + "; gave up after " + seconds(tried) +
-                                "; is it running, and is the address right?");
+                                trouble.text + "; gave up after " + seconds(tried) + "; " + trouble.way_out);
 }
 
 absl::Status Client::connect() {
   const Clock::time_point start = Clock::now();
   bool said = false;
   while (!ping(kPing)) {
-    if (refused() || since(start) >= options_.connect_timeout) return unreachable(options_.connect_timeout);
-    if (said || (cause() == kNoCause && since(start) < kSayWithin)) continue;
+    if (const auto why = refusal()) return unreachable(*why, since(start));
+    const Trouble why = cause();
+    if (since(start) >= options_.connect_timeout) return unreachable(why, options_.connect_timeout);
+    if (said || (why.text == Trouble{}.text && since(start) < kSayWithin)) continue;
     said = true;
-    log(LogLevel::warning, options_.what + ": no broker answers at " + options_.brokers + ": " + cause() +
-                               "; trying for " + seconds(options_.connect_timeout));
+    log(LogLevel::warning, options_.what + ": no broker answers at " + options_.brokers + ": " + why.text +
+                               "; trying for " + seconds(options_.connect_timeout) + "; " + why.way_out);
   }
   suspected_ = false;
   connected_ = true;

@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "connectors/kafka/handles.h"
 #include "connectors/kafka/settings.h"
+#include "connectors/kafka/trouble.h"
 #include "slipstream/detail/mutex.h"
 
 namespace slipstream::kafka {
@@ -62,6 +63,8 @@ class Client {
   void post(std::function<void()> task);
   /// Makes the poll thread check at once.
   void check_soon();
+  /// The last broker that refused us, or that we refused.
+  std::optional<Trouble> refusal() const;
   void log(LogLevel level, const std::string& message) const;
   /// Reports an error that ends the run; only the first is passed on.
   void fail(absl::Status status);
@@ -73,13 +76,9 @@ class Client {
   void close();
 
  private:
-  struct Cause {
-    rd_kafka_resp_err_t error = RD_KAFKA_RESP_ERR_NO_ERROR;
-    std::string text;
-  };
-
-  Client(Role role, Secrets secrets, Options options);
+  Client(Role role, Secrets secrets, Access access, Options options);
   absl::Status create(ClientConf conf);
+  absl::Status cannot_start(const std::string& why) const;
 
   /// What librdkafka's callbacks are given. Outlives the Client when librdkafka does.
   struct Link {
@@ -91,6 +90,9 @@ class Client {
   };
 
   static void on_error(rd_kafka_t* rk, int error, const char* reason, void* link);
+  static int on_certificate(rd_kafka_t* rk, const char* broker, std::int32_t id, int* x509_error, int depth,
+                            const char* certificate, std::size_t size, char* why, std::size_t why_size,
+                            void* link);
   static void on_log(const rd_kafka_t* rk, int level, const char* facility, const char* message);
   static void on_delivery(rd_kafka_t* rk, const rd_kafka_message_t* message, void* link);
   static void on_rebalance(rd_kafka_t* rk, rd_kafka_resp_err_t event, rd_kafka_topic_partition_list_t* list,
@@ -99,6 +101,7 @@ class Client {
                         void* link);
 
   void note_error(rd_kafka_resp_err_t error, std::string reason);
+  void note_trouble(Trouble trouble);
   void wake();
   void poll_loop();
   void run_tasks();
@@ -106,12 +109,13 @@ class Client {
   void watch_connection();
   /// Whether some broker answers.
   bool ping(Milliseconds timeout);
-  std::string cause() const;
-  bool refused() const;
-  absl::Status unreachable(Milliseconds tried) const;
+  Trouble cause() const;
+  void tell_refusal();
+  absl::Status unreachable(const Trouble& trouble, Milliseconds tried) const;
 
   const Role role_;
   const Secrets secrets_;
+  const Access access_;
   const Options options_;
   const std::shared_ptr<Link> link_ = std::make_shared<Link>(this);
   rd_kafka_t* rk_ = nullptr;
@@ -124,13 +128,15 @@ class Client {
   std::atomic<bool> failed_{false};
 
   mutable detail::Mutex mutex_;
-  Cause cause_ SLIPSTREAM_GUARDED_BY(mutex_);
+  Trouble cause_ SLIPSTREAM_GUARDED_BY(mutex_);                   // the newest
+  std::optional<Trouble> refusal_ SLIPSTREAM_GUARDED_BY(mutex_);  // the newest that is a refusal
   std::vector<std::function<void()>> tasks_ SLIPSTREAM_GUARDED_BY(mutex_);
 
   // Of the poll thread alone.
   std::optional<Clock::time_point> down_since_;
   Clock::time_point next_ping_{};
   Clock::time_point next_check_{};
+  std::string told_refusal_;
 
   std::thread thread_;
 };

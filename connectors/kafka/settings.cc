@@ -172,6 +172,18 @@ class Builder {
     return absl::OkStatus();
   }
 
+  /// librdkafka's default is Kerberos, of whose settings its message then speaks.
+  absl::Status check_mechanism() {
+    const rd_kafka_conf_t* conf = built_.conf.get();
+    const std::string protocol = setting(conf, "security.protocol");
+    const bool kerberos = protocol.starts_with("sasl_") && setting(conf, "sasl.mechanism") == "GSSAPI";
+    if (!kerberos || !setting(conf, "sasl.kerberos.keytab").empty()) return absl::OkStatus();
+    return absl::InvalidArgumentError(
+        "kafka setting 'security.protocol' is '" + protocol +
+        "', which needs 'sasl.mechanism': write PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or, with "
+        "'sasl.kerberos.keytab', GSSAPI");
+  }
+
   ClientConf take() { return std::move(built_); }
 
  private:
@@ -252,6 +264,7 @@ absl::StatusOr<ClientConf> client_conf(Role role, const std::string& brokers, co
   }
   if (absl::Status status = builder.add_all(owned); !status.ok()) return status;
   if (absl::Status status = builder.check_insecure_values(); !status.ok()) return status;
+  if (absl::Status status = builder.check_mechanism(); !status.ok()) return status;
   return builder.take();
 }
 

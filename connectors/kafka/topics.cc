@@ -128,6 +128,11 @@ absl::StatusOr<std::vector<std::int64_t>> list_offsets(Client& client, const std
       where = p;
     }
     if (!failed) return offsets;
+    // Another broker than the one that told us of the topic: the leader.
+    const bool no_answer = is_unreachable(failed) || is_authentication(failed);
+    if (const auto refusal = no_answer ? client.refusal() : std::nullopt) {
+      return absl::UnauthenticatedError(about(topic) + ": asking for its offsets: " + sentence(*refusal));
+    }
     if (!is_passing(failed) || deadline.passed()) {
       return error(failed, about(topic) + (where < 0 ? "" : " partition " + std::to_string(where)) +
                                ": asking for its offsets");

@@ -4,8 +4,10 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 #include <random>
 #include <string>
+#include <utility>
 
 namespace slipstream::test {
 
@@ -13,7 +15,13 @@ namespace slipstream::test {
 /// empty, and the test has failed, when it can't be started.
 class OwnBroker {
  public:
-  OwnBroker() {
+  /// Lines for server.properties, without single quotes. It listens at `port` and, for itself, at the next
+  /// one.
+  using Properties = std::function<std::string(int port)>;
+
+  /// `scram`: a user, as in broker/start-broker.sh.
+  explicit OwnBroker(Properties properties = {}, std::string scram = "")
+      : properties_(std::move(properties)), scram_(std::move(scram)) {
     std::string pattern = testing::TempDir() + "broker-XXXXXX";
     folder_ = mkdtemp(pattern.data());
     std::random_device random;
@@ -31,14 +39,16 @@ class OwnBroker {
   }
 
   const std::string& address() const { return address_; }
+  int port() const { return port_; }
   /// As a power cut would.
   void die() { stop("-9"); }
   void start_again() { EXPECT_TRUE(launch()); }
 
  private:
   bool launch() {
-    const std::string command = "KAFKA_HEAP=384m " SLIPSTREAM_SOURCE_DIR
-                                "/tests/integration/broker/start-broker.sh " +
+    const std::string command = "KAFKA_HEAP=384m KAFKA_SCRAM='" + scram_ + "' KAFKA_EXTRA='" +
+                                (properties_ ? properties_(port_) : "") +
+                                "' " SLIPSTREAM_SOURCE_DIR "/tests/integration/broker/start-broker.sh " +
                                 folder_ + " " + std::to_string(port_) + " >/dev/null";
     return std::system(command.c_str()) == 0;
   }
@@ -48,6 +58,8 @@ class OwnBroker {
     EXPECT_EQ(std::system(command.c_str()), 0);
   }
 
+  const Properties properties_;
+  const std::string scram_;
   std::string folder_;
   int port_ = 0;
   std::string address_;

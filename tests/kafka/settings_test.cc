@@ -149,8 +149,21 @@ TEST(KafkaSettings, PasswordsInTheClearStayOnThisMachine) {
     EXPECT_TRUE(conf.ok()) << conf.status();
   }
   EXPECT_TRUE(client_conf(Role::consumer, "kafka.example.com:9092",
-                          {{"insecure_security.protocol", "sasl_plaintext"}}, {}, {})
+                          {{"insecure_security.protocol", "sasl_plaintext"}, {"sasl.mechanism", "PLAIN"}}, {},
+                          {})
                   .ok());
+}
+
+TEST(KafkaSettings, APasswordNeedsAMechanism) {
+  EXPECT_EQ(refusal(Role::consumer, {{"security.protocol", "SASL_SSL"}, {"sasl.username", "alice"}}),
+            "kafka setting 'security.protocol' is 'sasl_ssl', which needs 'sasl.mechanism': write PLAIN, "
+            "SCRAM-SHA-256, SCRAM-SHA-512 or, with 'sasl.kerberos.keytab', GSSAPI");
+  for (const Settings& settings :
+       {Settings{{"security.protocol", "ssl"}},
+        Settings{{"security.protocol", "sasl_ssl"}, {"sasl.mechanisms", "PLAIN"}},
+        Settings{{"security.protocol", "sasl_ssl"}, {"sasl.kerberos.keytab", "k"}}}) {
+    EXPECT_EQ(client_conf(Role::consumer, kLocal, settings, {}, {}).status(), absl::OkStatus());
+  }
 }
 
 TEST(KafkaSettings, SecretsNeverShow) {
