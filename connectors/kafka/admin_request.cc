@@ -16,8 +16,12 @@ absl::StatusOr<Event> ask_admin(
   const Queue answers(rd_kafka_queue_new(client.get()));
   send(request.get(), answers.get());
   Event answer(rd_kafka_queue_poll(answers.get(), millis + 1000));
-  if (answer == nullptr) return absl::UnavailableError(context + ": no answer in time");
-  const rd_kafka_resp_err_t failed = rd_kafka_event_error(answer.get());
+  const rd_kafka_resp_err_t failed =
+      answer == nullptr ? RD_KAFKA_RESP_ERR__TIMED_OUT : rd_kafka_event_error(answer.get());
+  if (failed == RD_KAFKA_RESP_ERR__TIMED_OUT) {
+    return absl::UnavailableError(context + ": no answer from " + client.brokers() + " within " +
+                                  seconds(timeout));
+  }
   if (failed)
     return absl::Status(code_of(failed), context + ": " + rd_kafka_event_error_string(answer.get()));
   return answer;

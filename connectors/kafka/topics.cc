@@ -1,6 +1,7 @@
 #include "connectors/kafka/topics.h"
 
 #include <algorithm>
+#include <span>
 #include <thread>
 
 #include "connectors/kafka/errors.h"
@@ -21,6 +22,19 @@ absl::StatusOr<Metadata> all_topics(Client& client, const Deadline& deadline) {
   const rd_kafka_resp_err_t failed = rd_kafka_metadata(client.get(), 1, nullptr, &answer, deadline.left());
   if (failed != RD_KAFKA_RESP_ERR_NO_ERROR) return error(failed, "kafka topics on " + client.brokers());
   return Metadata(answer);
+}
+
+absl::StatusOr<Metadata> one_topic(Client& client, const std::string& topic, const Deadline& deadline) {
+  const TopicHandle handle(rd_kafka_topic_new(client.get(), topic.c_str(), nullptr));
+  if (handle == nullptr) return error(rd_kafka_last_error(), about(topic));
+  const rd_kafka_metadata_t* answer = nullptr;
+  const rd_kafka_resp_err_t failed =
+      rd_kafka_metadata(client.get(), 0, handle.get(), &answer, deadline.left());
+  Metadata metadata(answer);
+  if (failed != RD_KAFKA_RESP_ERR_NO_ERROR) return error(failed, about(topic));
+  if (metadata->topic_cnt != 1)
+    return absl::InternalError(about(topic) + ": the broker said nothing about it");
+  return metadata;
 }
 
 absl::StatusOr<int> partition_count(Client& client, const rd_kafka_metadata_topic_t& topic) {
@@ -44,19 +58,6 @@ absl::StatusOr<int> find_topic(Client& client, const std::string& topic, const D
   return absl::NotFoundError(about(topic));
 }
 
-absl::Status no_such_topic(Client& client, const std::string& topic, const Awaited& how) {
-  std::string text = about(topic) + " does not exist on " + client.brokers();
-  const auto names = list_topics(client, Deadline(how.patience));
-  if (names.ok()) {
-    std::string nearest;
-    for (const std::string& name : detail::nearest_names(topic, *names, 3)) {
-      nearest += (nearest.empty() ? "; nearest: '" : ", '") + name + "'";
-    }
-    text += names->empty() ? "; it has no topics" : nearest;
-  }
-  return absl::NotFoundError(text + "; " + how.way_out);
-}
-
 }  // namespace
 
 bool is_embedded(Client& client, const Deadline& deadline) {
@@ -67,16 +68,27 @@ bool is_embedded(Client& client, const Deadline& deadline) {
 }
 
 absl::StatusOr<int> partition_count(Client& client, const std::string& topic, const Deadline& deadline) {
-  const TopicHandle handle(rd_kafka_topic_new(client.get(), topic.c_str(), nullptr));
-  if (handle == nullptr) return error(rd_kafka_last_error(), about(topic));
-  const rd_kafka_metadata_t* answer = nullptr;
-  const rd_kafka_resp_err_t failed =
-      rd_kafka_metadata(client.get(), 0, handle.get(), &answer, deadline.left());
-  const Metadata metadata(answer);
-  if (failed != RD_KAFKA_RESP_ERR_NO_ERROR) return error(failed, about(topic));
-  if (metadata->topic_cnt != 1)
-    return absl::InternalError(about(topic) + ": the broker said nothing about it");
-  return partition_count(client, metadata->topics[0]);
+  const auto answer = one_topic(client, topic, deadline);
+  if (!answer.ok()) return answer.status();
+  return partition_count(client, (*answer)->topics[0]);
+}
+
+absl::StatusOr<std::vector<PartitionBrokers>> partition_brokers(Client& client, const std::string& topic,
+                                                                const Deadline& deadline) {
+  const auto answer = one_topic(client, topic, deadline);
+  if (!answer.ok()) return answer.status();
+  const rd_kafka_metadata_topic_t& found = (*answer)->topics[0];
+  if (const auto count = partition_count(client, found); !count.ok()) return count.status();
+  std::vector<PartitionBrokers> partitions(static_cast<std::size_t>(found.partition_cnt));
+  for (const rd_kafka_metadata_partition_t& p : std::span(found.partitions, partitions.size())) {
+    if (p.id < 0 || p.id >= found.partition_cnt)
+      return absl::InternalError(about(topic) + ": the broker speaks of partition " + std::to_string(p.id) +
+                                 " of " + std::to_string(found.partition_cnt));
+    partitions[static_cast<std::size_t>(p.id)] = {.leader = p.leader,
+                                                  .replicas = {p.replicas, p.replicas + p.replica_cnt},
+                                                  .in_sync = {p.isrs, p.isrs + p.isr_cnt}};
+  }
+  return partitions;
 }
 
 absl::StatusOr<std::vector<std::string>> list_topics(Client& client, const Deadline& deadline) {
@@ -91,6 +103,20 @@ absl::StatusOr<std::vector<std::string>> list_topics(Client& client, const Deadl
   return names;
 }
 
+absl::Status no_such_topic(Client& client, const std::string& topic, const Deadline& deadline,
+                           const std::string& way_out) {
+  std::string text = about(topic) + " does not exist on " + client.brokers();
+  const auto names = list_topics(client, deadline);
+  if (names.ok()) {
+    std::string nearest;
+    for (const std::string& name : detail::nearest_names(topic, *names, 3)) {
+      nearest += (nearest.empty() ? "; nearest: '" : ", '") + name + "'";
+    }
+    text += names->empty() ? "; it has no topics" : nearest;
+  }
+  return absl::NotFoundError(text + "; " + way_out);
+}
+
 absl::StatusOr<int> await_topic(Client& client, const std::string& topic, const Awaited& how) {
   const Deadline until_there(how.wait);
   const Deadline until_led(how.wait + how.patience);
@@ -100,13 +126,25 @@ absl::StatusOr<int> await_topic(Client& client, const std::string& topic, const 
     absl::StatusOr<int> count =
         how.create ? partition_count(client, topic, deadline) : find_topic(client, topic, deadline);
     if (absl::IsNotFound(count.status())) {
-      if (until_there.passed()) return no_such_topic(client, topic, how);
+      if (until_there.passed()) return no_such_topic(client, topic, deadline, how.way_out);
       if (!said)
         client.log(LogLevel::info, about(topic) + " does not exist on " + client.brokers() + " yet; waiting");
       said = true;
     } else if (!absl::IsUnavailable(count.status()) || until_led.passed()) {
       return count;
     }
+    back_off();
+  }
+}
+
+absl::Status await_gone(Client& client, const std::string& topic, const Deadline& deadline) {
+  while (true) {
+    const auto names = list_topics(client, deadline);
+    if (!names.ok()) return names.status();
+    if (!std::binary_search(names->begin(), names->end(), topic)) return absl::OkStatus();
+    if (deadline.passed())
+      return absl::UnavailableError(about(topic) + " was deleted, but is still listed on " +
+                                    client.brokers());
     back_off();
   }
 }

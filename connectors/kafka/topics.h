@@ -28,8 +28,16 @@ bool is_embedded(Client& client, const Deadline& deadline);
 /// no leader yet. Creates a missing topic where client and broker allow that; an embedded broker always does.
 absl::StatusOr<int> partition_count(Client& client, const std::string& topic, const Deadline& deadline);
 
+/// Where its partitions are, by number. Otherwise as partition_count().
+absl::StatusOr<std::vector<PartitionBrokers>> partition_brokers(Client& client, const std::string& topic,
+                                                                const Deadline& deadline);
+
 /// All names, the broker's own ("__…") left out, in alphabetical order.
 absl::StatusOr<std::vector<std::string>> list_topics(Client& client, const Deadline& deadline);
+
+/// NotFound: "kafka topic 'ordrs' does not exist on HOST:PORT; nearest: 'orders'; WAY_OUT".
+absl::Status no_such_topic(Client& client, const std::string& topic, const Deadline& deadline,
+                           const std::string& way_out);
 
 struct Awaited {
   Milliseconds wait{0};           ///< for a topic that isn't there
@@ -37,9 +45,11 @@ struct Awaited {
   bool create = false;            ///< let the broker create it
   std::string way_out;            ///< the end of the message about a missing topic
 };
-/// The partition count of a topic that has a leader. NotFound: "kafka topic 'ordrs' does not exist on
-/// HOST:PORT; nearest: 'orders'; WAY_OUT".
+/// The partition count of a topic that has a leader; no_such_topic().
 absl::StatusOr<int> await_topic(Client& client, const std::string& topic, const Awaited& how);
+
+/// Returns when the broker no longer lists a topic that was deleted: it answers before.
+absl::Status await_gone(Client& client, const std::string& topic, const Deadline& deadline);
 
 /// Offsets by partition. What to ask per partition: RD_KAFKA_OFFSET_BEGINNING, RD_KAFKA_OFFSET_END or
 /// milliseconds since 1970, whose answer is RD_KAFKA_OFFSET_END where no record is that young.

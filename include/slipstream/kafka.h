@@ -182,13 +182,36 @@ struct Watermarks {
 };
 
 struct NewTopic {
-  std::string name = {};
-  int partitions = 1;
-  int replication = 1;
+  std::string name = {};                            ///< letters, digits, '.', '_' and '-'
+  int partitions = 1;                               ///< 1 to 100,000
+  int replication = 1;                              ///< at least 1; how many brokers keep each partition
   std::map<std::string, std::string> configs = {};  ///< the broker's, e.g. {"cleanup.policy", "compact"}
 };
 
+/// Which brokers have a partition, by their ids.
+struct PartitionBrokers {
+  int leader = -1;                 ///< -1: it has none now
+  std::vector<int> replicas = {};  ///< all that keep it
+  std::vector<int> in_sync = {};   ///< those that have all of it
+};
+
+struct TopicConfig {
+  std::string value = {};
+  bool is_default = true;  ///< the broker's, not set for this topic
+};
+
+struct TopicDescription {
+  std::string name = {};
+  std::vector<PartitionBrokers> partitions = {};    ///< by number
+  std::map<std::string, TopicConfig> configs = {};  ///< by name; none on an EmbeddedBroker
+};
+
 /// Looks after topics. Calls block up to the request timeout; one thread at a time.
+///
+/// Errors name the topic: NotFound with the nearest names, AlreadyExists, InvalidArgument for what the broker
+/// or this class doesn't accept, PermissionDenied, and Unavailable when no answer came in time, after which
+/// it isn't known whether something was created or deleted. An EmbeddedBroker creates and deletes only
+/// through its own create_topic: Unimplemented.
 class Admin {
  public:
   /// Unavailable when no broker answers in time, Unauthenticated when it refuses us.
@@ -199,14 +222,17 @@ class Admin {
 
   /// Names in alphabetical order, without the broker's own (those that begin with "__").
   absl::StatusOr<std::vector<std::string>> list_topics();
-  /// How many partitions; NotFound names the nearest topics.
+  /// How many partitions.
   absl::StatusOr<int> partition_count(const std::string& topic);
   /// Per partition, what it holds.
   absl::StatusOr<std::vector<Watermarks>> watermarks(const std::string& topic);
-  /// Returns when all of them can be written to. AlreadyExists, InvalidArgument, … name the first one
-  /// refused; the others may exist then.
+  /// In the order asked for. Needs the right to see their configs, too.
+  absl::StatusOr<std::vector<TopicDescription>> describe_topics(const std::vector<std::string>& topics);
+  /// Returns when all of them can be written to. An error is about the first one refused; others may exist
+  /// then.
   absl::Status create_topics(const std::vector<NewTopic>& topics);
-  /// NotFound, … name the first one refused; the others may be gone then.
+  /// Returns when none of them is listed any more. An error is about the first one refused; others may be gone
+  /// then.
   absl::Status delete_topics(const std::vector<std::string>& topics);
 
  private:

@@ -30,10 +30,12 @@ class RealBroker : public testing::Test {
   const std::string& broker() const { return broker_; }
   kafka::Admin& admin() { return *admin_; }
 
-  std::string create_topic(int partitions) {
+  std::string topic_name() {
     const auto* test = testing::UnitTest::GetInstance()->current_test_info();
-    std::string name =
-        std::string(test->name()) + "-" + std::to_string(::getpid()) + "-" + std::to_string(++count_);
+    return std::string(test->name()) + "-" + std::to_string(::getpid()) + "-" + std::to_string(++count_);
+  }
+  std::string create_topic(int partitions) {
+    const std::string name = topic_name();
     EXPECT_EQ(admin_->create_topics({{.name = name, .partitions = partitions}}), absl::OkStatus());
     topics_.push_back(name);
     return name;
