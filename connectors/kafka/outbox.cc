@@ -171,14 +171,23 @@ absl::Status Outbox::too_large(const std::string& topic, const OutRecord& record
       "; raise it here and max.message.bytes of the topic on the broker");
 }
 
+absl::Status Outbox::undelivered(const rd_kafka_message_t& message) const {
+  const absl::Status failed =
+      error(message.err, std::string("kafka topic '") + rd_kafka_topic_name(message.rkt) +
+                             "': delivery of the record with " + key_text(message.key, message.key_len) +
+                             " failed");
+  // The leader may be one that refuses us, or that we refuse.
+  const auto refusal = absl::IsUnavailable(failed) ? client_->refusal() : std::nullopt;
+  if (!refusal) return failed;
+  return absl::UnauthenticatedError(std::string(failed.message()) + ": " + sentence(*refusal));
+}
+
 void Outbox::on_delivery(const rd_kafka_message_t& message) {
   bytes_ -= size_of(message._private);
   news_ = true;
   if (message.err) {
     if (closing_) return;
-    return set_failed(error(message.err, std::string("kafka topic '") + rd_kafka_topic_name(message.rkt) +
-                                             "': delivery of the record with " +
-                                             key_text(message.key, message.key_len) + " failed"));
+    return set_failed(undelivered(message));
   }
   prefix_.done(number_of(message._private, prefix_.length()));
   delivered_ = prefix_.length();

@@ -68,6 +68,7 @@ class Outbox {
   explicit Outbox(Options options) : options_(std::move(options)) {}
   absl::StatusOr<rd_kafka_topic_t*> handle(const std::string& topic);
   absl::Status too_large(const std::string& topic, const OutRecord& record, std::size_t size) const;
+  absl::Status undelivered(const rd_kafka_message_t& message) const;
   void on_delivery(const rd_kafka_message_t& message);
   void after_poll();
   void set_failed(absl::Status status);

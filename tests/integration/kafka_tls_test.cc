@@ -100,8 +100,9 @@ Ended read(const std::string& brokers, const kafka::Settings& settings,
 }
 
 /// The same for writing.
-Ended write(const std::string& brokers, const kafka::Settings& settings) {
+Ended write(const std::string& brokers, const kafka::Settings& settings, const LogHook& log = {}) {
   App app;
+  if (log) app.log_to(log);
   app.source(from<std::string>({"v"}))
       .sink(
           kafka::sink("in", text(), {.brokers = brokers, .connect_timeout = kForever, .settings = settings}));
@@ -167,6 +168,22 @@ TEST_F(KafkaOverTlsOnARealBrokerOfItsOwn, EachRefusalSaysItsCauseAndWayOutAtOnce
   const Ended ended = write(tls(), but("sasl.password", "looking-glass"));
   EXPECT_EQ(ended.message, "kafka topic in: " + cases[3].message);
   EXPECT_EQ(ended.code, 5);
+}
+
+/// A sink's start needs no leader.
+TEST_F(KafkaOverTlsOnARealBrokerOfItsOwn, ALeaderThatIsRefusedIsWarnedOfAndEndsTheRun) {
+  Log log;
+  const Ended ended = write(misadvertised(), but("message.timeout.ms", "6000"), log.hook());
+  const std::string cause = at("localhost", 3) +
+                            " has a certificate for another host name; write a name that is in its "
+                            "certificate into the address, and "
+                            "into advertised.listeners of the broker";
+  EXPECT_EQ(
+      ended.message,
+      "kafka topic in: kafka topic 'in': delivery of the record with no key failed: Message timed out: " +
+          cause);
+  EXPECT_EQ(ended.code, 5);
+  EXPECT_TRUE(log.wait_for("warning kafka: kafka topic in: " + cause));
 }
 
 TEST_F(KafkaOverTlsOnARealBrokerOfItsOwn, TheOtherPortsProtocolIsGuessedAtWhileTryingOn) {

@@ -127,6 +127,16 @@ TEST(KafkaAdmin, GivesUpOnAnUnreachableBroker) {
               HasSubstr("kafka admin: no broker answers at 127.0.0.1:1"));
 }
 
+TEST(KafkaAdmin, NamesAFileWithCertificatesThatIsNone) {
+  const auto admin = kafka::Admin::connect(
+      {.brokers = kNobody, .settings = {{"security.protocol", "ssl"}, {"ssl.ca.location", "/no/such.pem"}}});
+  EXPECT_TRUE(absl::IsInvalidArgument(admin.status()));
+  EXPECT_THAT(
+      std::string(admin.status().message()),
+      testing::StartsWith("kafka admin: kafka setting 'ssl.ca.location': '/no/such.pem' is no file with "
+                          "certificates in PEM: "));
+}
+
 TEST(KafkaProducer, SpreadsByKeyAndKeepsOrderPerKey) {
   const std::string topic = new_topic(4);
   auto producer = kafka::Producer::connect({.brokers = shared_broker().bootstrap()});
