@@ -126,6 +126,12 @@ TEST_F(KafkaOverTlsOnARealBrokerOfItsOwn, ProgramsReadAndWriteWithTheRightSettin
       .sink(kafka::sink("out", text(), {.brokers = tls(), .settings = scram}));
   ASSERT_EQ(app.run(), absl::OkStatus());
   EXPECT_THAT(values_of(read_topic(plaintext(), "out", 0)), ElementsAre("a", "b", "c"));
+
+  kafka::Settings unchecked = but("ssl.ca.location", file("other-ca.pem"));
+  unchecked["insecure_enable.ssl.certificate.verification"] = "false";
+  EXPECT_EQ(read(at("localhost", 2), unchecked).message, "");
+  EXPECT_EQ(read(at("localhost", 2), but("insecure_ssl.endpoint.identification.algorithm", "none")).message,
+            "");
 }
 
 TEST_F(KafkaOverTlsOnARealBrokerOfItsOwn, EachRefusalSaysItsCauseAndWayOutAtOnce) {
