@@ -123,8 +123,8 @@ absl::Status Engine::check() const {
         "set it to \"none\" or leave it out");
   }
   if (config_.parallelism < 1) return absl::InvalidArgumentError("the parallelism must be at least 1");
-  for (auto check : {&Engine::check_names, &Engine::check_event_time, &Engine::check_dependencies,
-                     &Engine::check_dead_letters}) {
+  for (auto check : {&Engine::check_names, &Engine::check_connectors, &Engine::check_event_time,
+                     &Engine::check_dependencies, &Engine::check_dead_letters}) {
     if (absl::Status s = (this->*check)(); !s.ok()) return s;
   }
   for (const auto& [name, overrides] : config_.nodes) {
@@ -149,6 +149,24 @@ absl::Status Engine::check_names() const {
       return absl::InvalidArgumentError("two nodes are named '" + node->name + "': " + it->second->location +
                                         " and " + node->location);
     }
+  }
+  return absl::OkStatus();
+}
+
+/// A connector keeps one place and one client: two nodes that shared one would take each other's records.
+absl::Status Engine::check_connectors() const {
+  std::map<const void*, const Node*> users;
+  for (const auto& node : graph_.nodes) {
+    const void* connector = node->source ? static_cast<const void*>(node->source) : node->sink;
+    if (!connector) continue;
+    auto [it, is_new] = users.emplace(connector, node.get());
+    if (is_new) continue;
+    const std::string places = it->second->location + " and " + node->location;
+    return absl::InvalidArgumentError(
+        node->source ? "the source '" + node->source->name() + "' is used twice, at " + places +
+                           ": call App::source once and use its stream twice, or make two sources"
+                     : "the sink '" + node->sink->name() + "' is used twice, at " + places +
+                           ": merge() the streams in front of it, or make two sinks");
   }
   return absl::OkStatus();
 }

@@ -95,6 +95,7 @@ class Engine {
 
   absl::Status check() const;
   absl::Status check_names() const;
+  absl::Status check_connectors() const;
   absl::Status check_event_time() const;
   absl::Status check_dependencies() const;
   absl::Status check_dead_letters() const;

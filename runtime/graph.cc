@@ -1,5 +1,6 @@
 #include "slipstream/detail/graph.h"
 
+#include <algorithm>
 #include <set>
 
 #include "slipstream/record.h"
@@ -27,6 +28,15 @@ Node& Graph::add(std::string kind, Role role, std::string_view name, const std::
   node.name = node.named ? std::string(name) : kind + " at " + node.location;
   node.kind = std::move(kind);
   return node;
+}
+
+std::string Graph::unused_name(const std::string& name) const {
+  const auto is_used = [&](const std::string& wanted) {
+    return std::any_of(nodes.begin(), nodes.end(), [&](const auto& node) { return node->name == wanted; });
+  };
+  std::string free = name;
+  for (int n = 2; is_used(free); ++n) free = name + " " + std::to_string(n);
+  return free;
 }
 
 std::vector<Node*> sources_of(const std::vector<Input>& inputs) {

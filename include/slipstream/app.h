@@ -76,7 +76,8 @@ class App {
   SourceStream<T> source(const Source<T>& source, Here here = Here::current()) {
     return this->source({}, source, here);
   }
-  /// `name` names the source in metrics and messages; without it, it is the connector's own name.
+  /// `name` names the source in metrics, messages and snapshots; without it, it is the connector's own name, with
+  /// a number behind it when several have the same.
   template <class T>
   SourceStream<T> source(std::string_view name, const Source<T>& source, Here here = Here::current()) {
     using Op = detail::TypedSourceOperator<T>;
@@ -84,7 +85,7 @@ class App {
     auto typed = std::make_shared<std::shared_ptr<detail::TypedSource<T>>>(source.impl());
     auto stamping = std::make_shared<typename Op::Stamping>();
     node.source = &source.impl()->control();
-    if (name.empty()) node.name = node.source->name();
+    if (name.empty()) node.name = graph_->unused_name(node.source->name());
     node.make = [typed, stamping](const detail::OperatorEnv& env) { return std::make_unique<Op>(env, **typed, *stamping); };
     node.substitute = [typed, &node](std::shared_ptr<void> other, SourceControl* control) {
       *typed = std::static_pointer_cast<detail::TypedSource<T>>(other);

@@ -104,6 +104,9 @@ struct Graph {
   std::vector<std::string> mistakes;  ///< found while it was described; said when it is run
 
   Node& add(std::string kind, Role role, std::string_view name, const std::source_location& where);
+  /// `name`, or "name 2" and so on when there is a node of that name: snapshots and metrics tell sources apart
+  /// by their names.
+  std::string unused_name(const std::string& name) const;
 };
 
 /// The sources a stream is made from.

@@ -1,0 +1,72 @@
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "slipstream/app.h"
+#include "slipstream/testing.h"
+
+/// What an App makes of several connectors, and of one that is used several times.
+namespace slipstream::test {
+namespace {
+
+class Nowhere final : public RawSink {
+ public:
+  std::string name() const override { return "nowhere"; }
+  absl::Status open(const SinkEnv&) override { return absl::OkStatus(); }
+  absl::StatusOr<std::size_t> write(std::span<const OutRecord> records) override { return records.size(); }
+  absl::StatusOr<std::uint64_t> delivered() override { return 0; }
+};
+
+std::string complaint(const std::function<void(App&)>& build) {
+  App app;
+  build(app);
+  const absl::Status s = app.run();
+  EXPECT_EQ(s.code(), absl::StatusCode::kInvalidArgument) << s;
+  return std::string(s.message());
+}
+
+TEST(ConnectorUse, OneSourceIsReadOnce) {
+  const auto numbers = from<int>({1, 2, 3});
+  EXPECT_EQ(
+      complaint([&](App& app) {
+        app.source(numbers).sink([](int) {});
+        app.source("again", numbers).sink([](int) {});
+      }),
+      "the source 'in-memory records' is used twice, at connectors_test.cc:35 and connectors_test.cc:36: "
+      "call App::source once and use its stream twice, or make two sources");
+}
+
+TEST(ConnectorUse, OneSinkIsWrittenToOnce) {
+  const auto sink = encoded(std::make_shared<Nowhere>(), text());
+  EXPECT_EQ(complaint([&](App& app) {
+              const auto words = app.source(from<std::string>({"a"}));
+              words.sink(sink);
+              words.sink(sink);
+            }),
+            "the sink 'nowhere' is used twice, at connectors_test.cc:46 and connectors_test.cc:47: merge() "
+            "the streams "
+            "in front of it, or make two sinks");
+}
+
+TEST(ConnectorUse, SourcesWithoutANameHaveNamesOfTheirOwn) {
+  App app;
+  app.source(from<int>({1})).sink([](int) {});
+  app.source(from<int>({1, 2})).sink([](int) {});
+  app.source("mine", from<int>({1, 2, 3})).sink([](int) {});
+  TestDriver driver(app);
+  ASSERT_EQ(driver.run_to_end(), absl::OkStatus());
+  const auto snapshot = driver.snapshot();
+  ASSERT_EQ(snapshot.status(), absl::OkStatus());
+  std::vector<std::string> sources;
+  for (const auto& [name, clocks] : snapshot->sources) {
+    sources.push_back(name + " next " + std::to_string(clocks.at(0).next_offset));
+  }
+  EXPECT_EQ(sources, (std::vector<std::string>{"in-memory records next 1", "in-memory records 2 next 2",
+                                               "mine next 3"}));
+}
+
+}  // namespace
+}  // namespace slipstream::test
