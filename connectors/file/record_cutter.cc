@@ -102,8 +102,8 @@ absl::Status cut_error(RecordCutter::Next what, std::string_view position, std::
                        Cut cut) {
   std::string message(position);
   if (what == RecordCutter::Next::open_quote) {
-    return absl::InvalidArgumentError(
-        message + ": the row has a quoted field that never ends; a closing \" is missing");
+    return absl::DataLossError(message +
+                               ": the row has a quoted field that never ends; a closing \" is missing");
   }
   message += " is longer than max_record_bytes = " + std::to_string(max_record_bytes);
   message +=

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -16,6 +17,9 @@ namespace {
 constexpr std::size_t kChunkBytes = std::size_t{64} << 10;
 constexpr std::size_t kMaxBufferBytes = std::size_t{1} << 20;
 
+// Standard input belongs to the process: two readers would get what the other one misses.
+std::atomic<bool> stdin_is_read{false};
+
 }  // namespace
 
 StdinSource::StdinSource(int fd, Cut cut, ReadOptions options)
@@ -24,6 +28,7 @@ StdinSource::StdinSource(int fd, Cut cut, ReadOptions options)
 StdinSource::~StdinSource() { (void)close(); }
 
 absl::Status StdinSource::open(const SourceEnv& env) {
+  if (absl::Status s = take_stdin(); !s.ok()) return s;
   if (absl::Status s = wait_.open(); !s.ok()) return s;
   env_ = env;
   buffer_bytes_ = std::clamp(env.memory_budget, kChunkBytes, kMaxBufferBytes);
@@ -31,8 +36,23 @@ absl::Status StdinSource::open(const SourceEnv& env) {
   return absl::OkStatus();
 }
 
+absl::Status StdinSource::take_stdin() {
+  if (fd_ != STDIN_FILENO || has_stdin_) return absl::OkStatus();
+  has_stdin_ = !stdin_is_read.exchange(true);
+  if (has_stdin_) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      "another source of this process reads the standard input already; read it once and use that stream "
+      "twice");
+}
+
 absl::Status StdinSource::close() {
-  if (!thread_.joinable()) return absl::OkStatus();
+  stop_thread();
+  if (std::exchange(has_stdin_, false)) stdin_is_read = false;
+  return absl::OkStatus();
+}
+
+void StdinSource::stop_thread() {
+  if (!thread_.joinable()) return;
   {
     const detail::MutexLock lock(mutex_);
     stopping_ = true;
@@ -40,7 +60,6 @@ absl::Status StdinSource::close() {
   room_.notify_one();
   wait_.interrupt();
   thread_.join();
-  return absl::OkStatus();
 }
 
 void StdinSource::run() {

@@ -30,6 +30,8 @@ class StdinSource final : public RawSource {
  private:
   enum class Input { fetching, quiet, ended };
 
+  absl::Status take_stdin();
+  void stop_thread();
   void run();
   bool wait_for_input();
   void take_input(const char* bytes, ssize_t n, int error);
@@ -44,6 +46,7 @@ class StdinSource final : public RawSource {
   std::size_t buffer_bytes_ = 0;  // constant while open
   InterruptibleWait wait_;
   std::thread thread_;
+  bool has_stdin_ = false;  // it is the one source of the process that may read it
 
   // Of the reading lane.
   RecordCutter cutter_;

@@ -189,7 +189,7 @@ TEST(FileSource, SaysWhatIsWrongWithAFile) {
        "f line 2 is longer than max_record_bytes = 12; raise it if that is meant"},
       {"row too long", "h\na\n\"b\nc\nd\n1234567\n8\n9\n", csv, 1, absl::StatusCode::kResourceExhausted,
        "f line 3 is longer than max_record_bytes = 12; raise it, or look for a missing closing \""},
-      {"quote left open", "h\na\nb,\"c\nd\n", csv, 1, absl::StatusCode::kInvalidArgument,
+      {"quote left open", "h\na\nb,\"c\nd\n", csv, 1, absl::StatusCode::kDataLoss,
        "f line 3: the row has a quoted field that never ends; a closing \" is missing"},
       {"no header", "", csv, 0, absl::StatusCode::kInvalidArgument,
        "f is empty: its first line should name the columns"},

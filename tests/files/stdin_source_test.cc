@@ -154,5 +154,17 @@ TEST(StdinSource, SaysWhatIsWrong) {
   EXPECT_EQ(conformance::drain(source, host, 0, kAll, out).message(), "can't read stdin: Is a directory");
 }
 
+TEST(StdinSource, OnlyOneReadsTheStandardInput) {
+  SourceHost host;
+  StdinSource first(STDIN_FILENO, Cut::lines, {});
+  StdinSource second(STDIN_FILENO, Cut::lines, {});
+  ASSERT_EQ(first.open(host.env()), absl::OkStatus());
+  EXPECT_EQ(second.open(host.env()),
+            absl::FailedPreconditionError("another source of this process reads the standard input already; "
+                                          "read it once and use that stream twice"));
+  ASSERT_EQ(first.close(), absl::OkStatus());
+  EXPECT_EQ(second.open(host.env()), absl::OkStatus());
+}
+
 }  // namespace
 }  // namespace slipstream::file
