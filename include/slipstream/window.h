@@ -49,6 +49,11 @@ constexpr EventTime window_start(EventTime time, const Tumbling& w) {
   if (into < Duration{0}) into += w.size;
   return time - into;
 }
+/// The window that holds `time`. The last ones end with the times there are.
+constexpr TimeRange window_of(EventTime time, const Tumbling& w) {
+  const EventTime start = window_start(time, w);
+  return {start, saturating_plus(start, w.size)};
+}
 }  // namespace detail
 
 }  // namespace slipstream

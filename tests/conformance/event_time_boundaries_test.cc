@@ -63,6 +63,22 @@ TEST(WindowBoundary, ClosesWhenTheWatermarkReachesItsEnd) {
   }
 }
 
+TEST(WindowBoundary, TheLastWindowEndsWithTheTimesThereAre) {
+  constexpr Tumbling kDay = tumbling(24h);
+  static_assert(detail::window_of(kMaxTime, kDay).start < kMaxTime - 1h);
+  static_assert(detail::window_of(kMaxTime, kDay).end == kMaxTime);
+  Bench b({}, 1h);
+  std::vector<Counted> windows;
+  b.source().key_by(&Event::key).window(kDay).count("counts").sink([&](const Counted& w) { windows.push_back(w); });
+  b.push(event("a", kMaxTime.time_since_epoch()));
+  b.push(event("b", kMaxTime.time_since_epoch() - 1us));
+  b.driver().finish(b.source());
+  ASSERT_EQ(b.driver().run_to_end(), absl::OkStatus());
+  ASSERT_EQ(windows.size(), 1u);
+  EXPECT_EQ(windows[0].window, detail::window_of(kMaxTime, kDay));
+  EXPECT_EQ(windows[0].value, 2);
+}
+
 TEST(WindowBoundary, RecordIsLateWhenItsPartitionsWatermarkReachedTheEnd) {
   for (const auto& [watermark, late] : {std::pair<Duration, bool>{10s - 1us, false}, {10s, true}, {10s + 1us, true}}) {
     Bench b({.partitions = 2});

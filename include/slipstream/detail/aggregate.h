@@ -157,16 +157,16 @@ class TumblingAggregate final : public KeyedOperator<In, KeyOf> {
         [&](std::size_t at) {
           const EventTime time = batch.times[at];
           const bool same = time >= last.start && time < last.end;
-          const EventTime start = same ? last.start : window_start(time, window_);
-          if (batch.is_late_for(at, start + window_.size)) {
+          const TimeRange window = same ? last : window_of(time, window_);
+          if (batch.is_late_for(at, window.end)) {
             divert_late(batch, at);
             return true;
           }
           if (!same) {
             if (states) count_bytes(*states, bytes_before);
-            states = &windows_[start];
+            states = &windows_[window.start];
             bytes_before = states->table_bytes();
-            last = {start, start + window_.size};
+            last = window;
           }
           undo.begin();
           decltype(auto) key = this->key(batch.values[at]);
@@ -208,7 +208,7 @@ class TumblingAggregate final : public KeyedOperator<In, KeyOf> {
     pending_ = false;
     while (!windows_.empty()) {
       auto& [start, states] = *windows_.begin();
-      const EventTime end = start + window_.size;
+      const EventTime end = saturating_plus(start, window_.size);
       if (!is_window_complete(end, watermark_)) break;
       while (auto* slot = states.next(position_)) {
         emit_result(slot->key, {start, end}, std::move(slot->value));
