@@ -41,15 +41,18 @@ absl::Status add_setting(std::string_view text, Arguments& out) {
   if (equals == std::string_view::npos || equals == 0) {
     return error("--set needs key=value, found '" + detail::one_line(text) + "'");
   }
-  out.settings.emplace_back(text.substr(0, equals), text.substr(equals + 1));
+  out.settings.push_back({std::string(text.substr(0, equals)), std::string(text.substr(equals + 1))});
   return absl::OkStatus();
 }
 
 absl::Status apply(const Flag& flag, std::string_view value, Arguments& out) {
   if (flag.name == "--set") return add_setting(value, out);
   if (flag.name == "--config") out.config_file = value;
-  if (flag.name == "--parallelism") out.settings.emplace_back("runtime.parallelism", value);
-  if (flag.name == "--log-level") out.settings.emplace_back("log.level", value);
+  const auto set = [&](const char* key) {
+    out.settings.push_back({key, std::string(value), std::string(flag.name)});
+  };
+  if (flag.name == "--parallelism") set("runtime.parallelism");
+  if (flag.name == "--log-level") set("log.level");
   if (flag.name == "--print-config") out.print_config = true;
   if (flag.name == "--graph") out.graph = value;
   if (flag.name == "--help") out.help = true;

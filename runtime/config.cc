@@ -141,15 +141,15 @@ class ConfigLoader {
   }
 
   void add_flags(const Arguments& arguments) {
-    for (const auto& [key, text] : arguments.settings) {
-      const std::string place = "--set " + detail::one_line(key);
+    for (const auto& [key, text, flag] : arguments.settings) {
+      const std::string place = flag == "--set" ? flag + " " + detail::one_line(key) : flag;
       if (detail::is_credential(key)) {
         mistakes_.push_back(place +
                             ": other users can read the command line; put it into the config file or into " +
                             environment_name(key));
         continue;
       }
-      add(place, key, {Kind::untyped, text, {}}, "--set");
+      add(place, key, {Kind::untyped, text, {}}, flag);
     }
   }
 

@@ -72,11 +72,17 @@ struct RuntimeConfig {
 
 /// A command line, taken apart. What the library doesn't know is left to the program.
 struct Arguments {
-  std::string program;                                        ///< argv[0] without its folder
-  std::string config_file;                                    ///< --config FILE
-  std::vector<std::pair<std::string, std::string>> settings;  ///< --set, --parallelism, --log-level, as given
-  bool help = false;                                          ///< --help, -h
-  bool print_config = false;                                  ///< --print-config
+  struct Setting {
+    std::string key;
+    std::string value;
+    std::string flag = "--set";  ///< that gave it
+    friend bool operator==(const Setting&, const Setting&) = default;
+  };
+  std::string program;               ///< argv[0] without its folder
+  std::string config_file;           ///< --config FILE
+  std::vector<Setting> settings;     ///< --set, --parallelism, --log-level, as given
+  bool help = false;                 ///< --help, -h
+  bool print_config = false;         ///< --print-config
   std::optional<std::string> graph;  ///< --graph: "" (DOT to stdout), or --graph=FILE.svg
   std::vector<std::string> rest;     ///< everything else, in order
 };

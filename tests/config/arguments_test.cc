@@ -8,7 +8,6 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::Pair;
 
 absl::StatusOr<Arguments> parse(std::vector<const char*> words) {
   words.insert(words.begin(), "/usr/bin/flights");
@@ -23,8 +22,10 @@ TEST(Arguments, ReadsTheFlagsEveryProgramHas) {
   ASSERT_TRUE(arguments.ok()) << arguments.status();
   EXPECT_EQ(arguments->program, "flights");
   EXPECT_EQ(arguments->config_file, "a.toml");
-  EXPECT_THAT(arguments->settings, ElementsAre(Pair("app.x", "1=2"), Pair("runtime.parallelism", "4"),
-                                               Pair("log.level", "debug")));
+  EXPECT_THAT(arguments->settings,
+              ElementsAre(Arguments::Setting{"app.x", "1=2", "--set"},
+                          Arguments::Setting{"runtime.parallelism", "4", "--parallelism"},
+                          Arguments::Setting{"log.level", "debug", "--log-level"}));
   EXPECT_TRUE(arguments->print_config);
   EXPECT_EQ(arguments->graph, "g.svg");
   EXPECT_FALSE(arguments->help);

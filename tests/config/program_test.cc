@@ -53,7 +53,7 @@ TEST(Program, PrintsItsSettings) {
   const Ended ended =
       run({"--print-config", "--parallelism=3"}, [](App& app) { app.set("runtime.shards", "16"); });
   EXPECT_EQ(ended.code, 0);
-  EXPECT_THAT(ended.out, AllOf(ContainsRegex("runtime.parallelism = 3 +# --set\n"),
+  EXPECT_THAT(ended.out, AllOf(ContainsRegex("runtime.parallelism = 3 +# --parallelism\n"),
                                ContainsRegex("runtime.shards = 16 +# code\n")));
 }
 
@@ -78,6 +78,10 @@ TEST(Program, RefusesMistakesInItsCommandLine) {
       {{"--set"}, "words: --set needs a value: --set KEY=VALUE\n"},
       {{"--set", "runtime.liger=1ms"},
        "words: --set runtime.liger: unknown key 'runtime.liger'; did you mean 'runtime.linger'?\n"},
+      {{"--parallelism", "0"},
+       "words: --parallelism: runtime.parallelism expects an integer from 1 to 1024, found '0'\n"},
+      {{"--log-level=loud"},
+       "words: --log-level: log.level expects debug, info, warning or error, found 'loud'\n"},
       {{"--set", "node.cuont.parallelism=1"},
        "words: --set: node.cuont.parallelism: no node has the name 'cuont'; did you mean 'count'?\n"},
       {{"--config", "missing.toml"},
