@@ -2,6 +2,7 @@
 // after rdkafka.h
 #include <librdkafka/rdkafka_mock.h>
 
+#include <string_view>
 #include <utility>
 
 #include "connectors/kafka/errors.h"
@@ -12,6 +13,15 @@ namespace slipstream::kafka {
 namespace {
 
 constexpr int kBroker = 1;
+/// More would take minutes to make.
+constexpr int kMostPartitions = 10'000;
+
+/// Kafka's rule, which librdkafka's mock broker doesn't know.
+bool is_topic_name(std::string_view name) {
+  constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+  return !name.empty() && name.size() <= 249 && name != "." && name != ".." &&
+         name.find_first_not_of(kLetters) == name.npos;
+}
 
 /// What the broker's own client has to say about itself interests nobody.
 void ignore_log(const rd_kafka_t*, int, const char*, const char*) {}
@@ -51,10 +61,13 @@ const std::string& EmbeddedBroker::bootstrap() const { return impl_->bootstrap; 
 
 absl::Status EmbeddedBroker::create_topic(const Topic& topic) {
   const std::string context = "embedded broker: topic '" + topic.name + "'";
-  if (topic.name.empty()) return absl::InvalidArgumentError(context + " needs a name");
-  if (topic.partitions < 1) {
-    return absl::InvalidArgumentError(context + " needs at least 1 partition, not " +
-                                      std::to_string(topic.partitions));
+  if (!is_topic_name(topic.name)) {
+    return absl::InvalidArgumentError(context +
+                                      ": a topic's name has 1 to 249 letters, digits, '.', '_' or '-'");
+  }
+  if (topic.partitions < 1 || topic.partitions > kMostPartitions) {
+    return absl::InvalidArgumentError(context + " needs 1 to " + std::to_string(kMostPartitions) +
+                                      " partitions, not " + std::to_string(topic.partitions));
   }
   const auto failed = rd_kafka_mock_topic_create(impl_->cluster, topic.name.c_str(), topic.partitions, 1);
   return failed ? error(failed, context) : absl::OkStatus();

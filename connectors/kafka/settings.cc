@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -126,6 +127,33 @@ bool all_loopback(std::string_view brokers) {
   return true;
 }
 
+/// What stands behind the host, nothing if there is none. Of an IPv6 address without brackets nobody can say.
+std::optional<std::string_view> port_of(std::string_view broker) {
+  if (const auto scheme = broker.find("://"); scheme != broker.npos) broker.remove_prefix(scheme + 3);
+  if (const auto bracket = broker.find(']'); bracket != broker.npos) broker.remove_prefix(bracket + 1);
+  const auto colon = broker.find(':');
+  if (colon == broker.npos || broker.find(':', colon + 1) != broker.npos) return std::nullopt;
+  return broker.substr(colon + 1);
+}
+
+/// librdkafka takes any number, modulo 65536.
+absl::Status check_ports(const std::string& brokers) {
+  for (std::string_view rest = brokers; !rest.empty();) {
+    std::string_view broker = rest.substr(0, rest.find(','));
+    rest.remove_prefix(std::min(rest.size(), broker.size() + 1));
+    while (broker.ends_with(' ')) broker.remove_suffix(1);
+    while (broker.starts_with(' ')) broker.remove_prefix(1);
+    const auto port = port_of(broker);
+    if (!port) continue;
+    int number = 0;
+    const auto parsed = std::from_chars(port->data(), port->data() + port->size(), number);
+    if (parsed.ptr == port->data() + port->size() && number > 0 && number <= 65535) continue;
+    return absl::InvalidArgumentError("kafka: the port of broker '" + std::string(broker) +
+                                      "' is no number from 1 to 65535");
+  }
+  return absl::OkStatus();
+}
+
 class Builder {
  public:
   Builder(Role role, const std::string& brokers) : role_(role), brokers_(brokers) {
@@ -210,7 +238,8 @@ class Builder {
       default:
         if (Secrets::is_secret(name))
           return absl::InvalidArgumentError(quoted(name) + " has a value that is not valid");
-        return absl::InvalidArgumentError(quoted(name) + ": " + built_.secrets.redacted(why));
+        return absl::InvalidArgumentError(quoted(name) + ": " + built_.secrets.redacted(why) + ", found '" +
+                                          built_.secrets.redacted(value) + "'");
     }
   }
 
@@ -256,6 +285,7 @@ absl::StatusOr<ClientConf> client_conf(Role role, const std::string& brokers, co
                                        const Settings& defaults, const Settings& owned) {
   if (brokers.empty())
     return absl::InvalidArgumentError("kafka: no broker address; write HOST:PORT into 'brokers'");
+  if (absl::Status status = check_ports(brokers); !status.ok()) return status;
   Builder builder(role, brokers);
   if (absl::Status status = builder.add_all({{"bootstrap.servers", brokers}}); !status.ok()) return status;
   if (absl::Status status = builder.add_all(defaults); !status.ok()) return status;

@@ -58,6 +58,16 @@ absl::StatusOr<int> find_topic(Client& client, const std::string& topic, const D
   return absl::NotFoundError(about(topic));
 }
 
+std::string listed(const std::vector<std::string>& names) {
+  constexpr std::size_t kMost = 5;
+  if (names.empty()) return "no topics";
+  std::string text;
+  for (std::size_t i = 0; i < std::min(names.size(), kMost); ++i) {
+    text += (i > 0 ? ", '" : "'") + names[i] + "'";
+  }
+  return names.size() <= kMost ? text : text + " and " + std::to_string(names.size() - kMost) + " more";
+}
+
 }  // namespace
 
 bool is_embedded(Client& client, const Deadline& deadline) {
@@ -108,11 +118,8 @@ absl::Status no_such_topic(Client& client, const std::string& topic, const Deadl
   std::string text = about(topic) + " does not exist on " + client.brokers();
   const auto names = list_topics(client, deadline);
   if (names.ok()) {
-    std::string nearest;
-    for (const std::string& name : detail::nearest_names(topic, *names, 3)) {
-      nearest += (nearest.empty() ? "; nearest: '" : ", '") + name + "'";
-    }
-    text += names->empty() ? "; it has no topics" : nearest;
+    const auto nearest = detail::nearest_names(topic, *names, 3);
+    text += nearest.empty() ? "; it has " + listed(*names) : "; nearest: " + listed(nearest);
   }
   return absl::NotFoundError(text + "; " + way_out);
 }

@@ -80,15 +80,23 @@ absl::Status take_option(const Command& command, const std::vector<std::string>&
     out.options.emplace_back(option->name, "");
     return absl::OkStatus();
   }
-  if (!has_value && i + 1 == words.size()) {
+  std::string value;
+  if (has_value) {
+    value = word.substr(equals + 1);
+  } else if (i + 1 < words.size()) {
+    value = words[++i];
+  }
+  // Also of a variable of the shell that isn't set: --brokers "$KAFKA".
+  if (value.empty()) {
     return usage_error(name + " needs a value: " + name + " " + std::string(option->value));
   }
-  out.options.emplace_back(option->name, has_value ? word.substr(equals + 1) : words[++i]);
+  out.options.emplace_back(option->name, std::move(value));
   return absl::OkStatus();
 }
 
 absl::Status parse(const Command& command, const std::vector<std::string>& words, Invocation& out) {
   for (std::size_t i = 0; i < words.size(); ++i) {
+    if (words[i].empty()) return usage_error("an argument is empty; usage: " + usage(command));
     if (!words[i].starts_with('-')) {
       out.arguments.push_back(words[i]);
     } else if (absl::Status status = take_option(command, words, i, out); !status.ok()) {
@@ -99,11 +107,13 @@ absl::Status parse(const Command& command, const std::vector<std::string>& words
     return usage_error("unexpected argument '" + detail::one_line(out.arguments[command.arguments.size()]) +
                        "'; usage: " + usage(command));
   }
-  if (out.arguments.size() < command.arguments.size()) {
-    return usage_error(std::string(command.arguments[out.arguments.size()]) +
-                       " is missing; usage: " + usage(command));
-  }
   return absl::OkStatus();
+}
+
+absl::Status check_nothing_missing(const Command& command, const Invocation& invocation) {
+  if (invocation.arguments.size() == command.arguments.size()) return absl::OkStatus();
+  return usage_error(std::string(command.arguments[invocation.arguments.size()]) +
+                     " is missing; usage: " + usage(command));
 }
 
 absl::Status run(const Command& command, int argc, const char* const* argv) {
@@ -113,11 +123,12 @@ absl::Status run(const Command& command, int argc, const char* const* argv) {
   if (arguments->graph)
     return usage_error("--graph is for programs that have a graph; this command has none");
   Invocation invocation;
+  if (absl::Status status = parse(command, arguments->rest, invocation); !status.ok()) return status;
   if (!arguments->print_config) {
-    if (absl::Status status = parse(command, arguments->rest, invocation); !status.ok()) return status;
+    if (absl::Status status = check_nothing_missing(command, invocation); !status.ok()) return status;
   }
   if (const auto brokers = invocation.value(kBrokers.name)) {
-    arguments->settings.emplace_back("kafka.brokers", *brokers);
+    arguments->settings.push_back({"kafka.brokers", *brokers, std::string(kBrokers.name)});
   }
   absl::StatusOr<Config> config = Config::load(*arguments);
   if (!config.ok()) return config.status();

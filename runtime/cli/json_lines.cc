@@ -2,6 +2,7 @@
 
 #include <simdjson.h>
 
+#include <algorithm>
 #include <limits>
 #include <vector>
 
@@ -55,6 +56,12 @@ std::optional<std::string> content(ondemand::value& value) {
   return std::string(raw(value));
 }
 
+/// "value" and "value_base64" are two ways to give the same thing.
+std::string without_base64(const std::string& field) {
+  constexpr std::string_view kEnd = "_base64";
+  return field.ends_with(kEnd) ? field.substr(0, field.size() - kEnd.size()) : field;
+}
+
 const std::vector<std::string>& field_names() {
   static const std::vector<std::string> names = {"key",    "value",     "headers",    "partition",
                                                  "offset", "timestamp", "key_base64", "value_base64"};
@@ -85,7 +92,7 @@ struct LineReader::Impl {
 
   absl::StatusOr<LineRecord> read_members(ondemand::object& object) {
     LineRecord record;
-    bool has_value = false;
+    std::vector<std::string> seen;
     for (auto member : object) {
       std::string_view name;
       ondemand::value value;
@@ -94,10 +101,14 @@ struct LineReader::Impl {
         return absl::InvalidArgumentError("not JSON");
       }
       const std::string field(name);
-      has_value = has_value || field.starts_with("value");
+      seen.push_back(without_base64(field));
+      if (std::count(seen.begin(), seen.end(), seen.back()) > 1) {
+        return absl::InvalidArgumentError(detail::one_line(seen.back()) + ": comes twice");
+      }
       if (absl::Status status = read_member(field, value, record); !status.ok()) return status;
     }
-    if (!has_value) return absl::InvalidArgumentError("value is missing; null makes a tombstone");
+    if (std::count(seen.begin(), seen.end(), "value") == 0)
+      return absl::InvalidArgumentError("value is missing; null makes a tombstone");
     return record;
   }
 

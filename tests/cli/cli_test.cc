@@ -70,6 +70,21 @@ TEST(Tool, RefusesWhatACommandDoesntKnow) {
        "slipstream consume: --set kafka.brokrs: unknown key 'kafka.brokrs'; did you mean 'kafka.brokers'?\n"},
       {{"consume", "a", "--config", "missing.toml"},
        "slipstream consume: can't read the config file 'missing.toml': No such file or directory\n"},
+      {{"consume", "", "--until-end"},
+       "slipstream consume: an argument is empty; usage: slipstream consume TOPIC\n"},
+      {{"consume", "a", "--brokers", ""},
+       "slipstream consume: --brokers needs a value: --brokers HOST:PORT,…\n"},
+      {{"consume", "a", "--brokers=127.0.0.1:99999"},
+       "slipstream consume: kafka: the port of broker '127.0.0.1:99999' is no number from 1 to 65535\n"},
+      {{"consume", "--print-config", "--until-and"},
+       "slipstream consume: unknown flag '--until-and'; did you mean '--until-end'?\n"},
+      {{"new", ""}, "slipstream new: an argument is empty; usage: slipstream new DIR\n"},
+      {{"broker", "--topic", "a b:1"},
+       "slipstream broker: embedded broker: topic 'a b': a topic's name has 1 to 249 letters, digits, '.', "
+       "'_' or "
+       "'-'\n"},
+      {{"broker", "--topic", "a:99999999"},
+       "slipstream broker: embedded broker: topic 'a' needs 1 to 10000 partitions, not 99999999\n"},
       {{"broker", "--topic", "orders"},
        "slipstream broker: --topic expects NAME:PARTITIONS such as orders:4, found 'orders'\n"},
       {{"broker", "--topic", "orders:0"},
@@ -91,6 +106,8 @@ TEST(Tool, PrintsItsSettings) {
   EXPECT_EQ(ended.code, 0) << ended.err;
   EXPECT_THAT(ended.out, ::testing::ContainsRegex("kafka.brokers = \"a:1\" +# --set\n"));
   EXPECT_THAT(ended.out, ::testing::Not(HasSubstr("S3CR3T")));
+  EXPECT_THAT(run_tool({"consume", "--print-config", "--brokers", "b:2"}).out,
+              ::testing::ContainsRegex("kafka.brokers = \"b:2\" +# --brokers\n"));
 }
 
 TEST(Version, NamesWhatIsLinked) {
@@ -237,6 +254,8 @@ TEST_F(Broker, SaysWhatIsWrongWithALine) {
       {"{\"value\":1,\"headers\":[]}", "line 1: headers: expected an object, found []"},
       {"{\"value\":1,\"headers\":{\"a\":5}}", "line 1: headers.a: expected text, found 5"},
       {"{\"value_base64\":\"%\"}", "line 1: value_base64: expected base64, found '%'"},
+      {"{\"value\":1,\"value\":2}", "line 1: value: comes twice"},
+      {"{\"value\":1,\"value_base64\":\"AA==\"}", "line 1: value: comes twice"},
       {"{\"key_base64\":7,\"value\":1}", "line 1: key_base64: expected base64, found 7"},
   };
   for (const auto& [line, message] : cases) {

@@ -47,6 +47,17 @@ TEST(KafkaSettings, AnUnknownNameIsRefusedWithTheNearest) {
   EXPECT_EQ(refusal(Role::producer, {{"xyzzy", "1"}}), "kafka setting 'xyzzy' is not known");
 }
 
+TEST(KafkaSettings, APortThatThereIsntIsRefused) {
+  for (const char* broker : {"h:0", "h:65536", "h:99999", "h:-1", "h:", "h:port", "[::1]:0", "SSL://h:x"}) {
+    EXPECT_EQ(refusal(Role::consumer, {}, std::string("good:9092, ,") + broker),
+              "kafka: the port of broker '" + std::string(broker) + "' is no number from 1 to 65535");
+  }
+  for (const char* brokers :
+       {"h", "h:1", "h:65535 ", "[::1]:9092", "::1", "[::1]", "SSL://h:9093,PLAINTEXT://h"}) {
+    EXPECT_EQ(client_conf(Role::consumer, brokers, {}, {}, {}).status(), absl::OkStatus()) << brokers;
+  }
+}
+
 TEST(KafkaSettings, ANameThatIsInTwoTablesIsSuggestedOnce) {
   EXPECT_EQ(
       refusal(Role::producer, {{"compresion.type", "lz4"}}),
@@ -55,7 +66,9 @@ TEST(KafkaSettings, ANameThatIsInTwoTablesIsSuggestedOnce) {
 }
 
 TEST(KafkaSettings, AValueThatDoesNotFitNamesTheSetting) {
-  EXPECT_THAT(refusal(Role::producer, {{"linger.ms", "soon"}}), HasSubstr("kafka setting 'linger.ms': "));
+  EXPECT_EQ(
+      refusal(Role::producer, {{"linger.ms", "soon"}}),
+      "kafka setting 'linger.ms': Invalid value for configuration property \"linger.ms\", found 'soon'");
   EXPECT_THAT(refusal(Role::producer, {{"acks", "many"}}), HasSubstr("kafka setting 'acks': "));
 }
 

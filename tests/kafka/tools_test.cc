@@ -21,11 +21,17 @@ TEST(EmbeddedBroker, RefusesTopicsThatMakeNoSense) {
   EXPECT_EQ(broker.create_topic({"orders", 1}),
             absl::AlreadyExistsError("embedded broker: topic 'orders': Topic already exists"));
   EXPECT_EQ(broker.create_topic({"x", 0}),
-            absl::InvalidArgumentError("embedded broker: topic 'x' needs at least 1 partition, not 0"));
-  EXPECT_EQ(broker.create_topic({"", 1}),
-            absl::InvalidArgumentError("embedded broker: topic '' needs a name"));
+            absl::InvalidArgumentError("embedded broker: topic 'x' needs 1 to 10000 partitions, not 0"));
+  EXPECT_EQ(broker.create_topic({"x", 10'001}),
+            absl::InvalidArgumentError("embedded broker: topic 'x' needs 1 to 10000 partitions, not 10001"));
+  for (const std::string& name :
+       {std::string(), std::string("a b"), std::string(".."), std::string(250, 'x')}) {
+    EXPECT_EQ(broker.create_topic({name, 1}),
+              absl::InvalidArgumentError("embedded broker: topic '" + name +
+                                         "': a topic's name has 1 to 249 letters, digits, '.', '_' or '-'"));
+  }
   EXPECT_EQ(kafka::EmbeddedBroker::start({{"x", -1}}).status(),
-            absl::InvalidArgumentError("embedded broker: topic 'x' needs at least 1 partition, not -1"));
+            absl::InvalidArgumentError("embedded broker: topic 'x' needs 1 to 10000 partitions, not -1"));
 }
 
 TEST(EmbeddedBroker, SeveralStandSideBySide) {
