@@ -1,3 +1,4 @@
+#include <functional>
 #include <memory>
 #include <utility>
 
@@ -20,10 +21,12 @@ class KafkaSink final : public RawSink {
   absl::Status close() override;
 
  private:
+  absl::StatusOr<bool> take(const OutRecord& record);
   absl::StatusOr<int> choose_partition(const OutRecord& record) const;
 
   const std::string topic_;
   SinkOptions options_;
+  std::function<void()> wake_;
   std::unique_ptr<Outbox> outbox_;
   int partitions_ = 0;
 };
@@ -40,6 +43,7 @@ absl::Status KafkaSink::open(const SinkEnv& env) {
   options.log = env.log;
   options.wake = env.wake;
   options.fail = env.fail;
+  wake_ = env.wake;
   options.create_topic = options_.create_topic;
   auto outbox = Outbox::open(std::move(options));
   if (!outbox.ok()) return outbox.status();
@@ -62,14 +66,20 @@ absl::StatusOr<int> KafkaSink::choose_partition(const OutRecord& record) const {
 absl::StatusOr<std::size_t> KafkaSink::write(std::span<const OutRecord> records) {
   std::size_t count = 0;
   for (const OutRecord& record : records) {
-    const auto partition = choose_partition(record);
-    if (!partition.ok()) return partition.status();
-    const auto taken = outbox_->produce(topic_, *partition, record);
-    if (!taken.ok()) return taken.status();
-    if (!*taken) break;
+    const absl::StatusOr<bool> taken = take(record);
+    if (!taken.ok() && count == 0) return taken.status();
+    // An error is about the first record that is offered: so this one is asked to be offered again.
+    if (!taken.ok()) wake_();
+    if (!taken.ok() || !*taken) break;
     ++count;
   }
   return count;
+}
+
+absl::StatusOr<bool> KafkaSink::take(const OutRecord& record) {
+  const auto partition = choose_partition(record);
+  if (!partition.ok()) return partition.status();
+  return outbox_->produce(topic_, *partition, record);
 }
 
 absl::Status KafkaSink::flush() {

@@ -114,6 +114,19 @@ TEST(KafkaSink, ATooLargeRecordIsSaid) {
                 "1000000; raise it here and max.message.bytes of the topic on the broker");
 }
 
+TEST(KafkaSink, WhatStandsBeforeARecordThatIsTooLargeIsTakenFirst) {
+  const std::string topic = new_topic(1);
+  SinkDriver driver(kafka::raw_sink(topic, to_shared()));
+  ASSERT_EQ(driver.open(), absl::OkStatus());
+  const std::string large(1'500'000, 'x');
+  const OutRecord records[] = {out("a", "1"), out("b", large), out("c", "3")};
+  const int before = driver.wakes();
+  EXPECT_EQ(*driver.sink().write(records), 1u);
+  EXPECT_TRUE(driver.wait_wake(before));
+  EXPECT_THAT(std::string(driver.sink().write(std::span(records).subspan(1)).status().message()),
+              HasSubstr("the record with key 'b' has 1500001 bytes"));
+}
+
 TEST(KafkaSink, FlushSendsWithoutWaitingForMore) {
   const std::string topic = new_topic(1);
   SinkOptions options = to_shared();
