@@ -321,6 +321,12 @@ void Engine::make_lanes(Stage& stage) {
     }
     lanes_.push_back(stage.lanes[i].get());
   }
+  if (source == sources_.end()) return;
+  for (int p = 0; p < static_cast<int>((*source)->partitions.size()); ++p) {
+    detail::PartitionClock clock;
+    clock.next_offset = stage.node->source->start_offset(p);
+    static_cast<SourceLane&>(*stage.lanes[static_cast<std::size_t>(p) % stage.lanes.size()]).restore_clock(p, clock);
+  }
 }
 
 void Engine::build_chain(Lane& lane, detail::Operator& op, const Node& node) {

@@ -13,6 +13,8 @@ constexpr Milliseconds kPing{500};
 constexpr Milliseconds kPingEvery{1000};
 constexpr Milliseconds kPollFor{1000};
 constexpr Milliseconds kDestroyWithin{10'000};
+/// Without a broker it hangs more often than not, and nothing is lost by it.
+constexpr Milliseconds kDestroyCutOffWithin{2'000};
 
 Milliseconds since(Clock::time_point start) {
   return std::chrono::duration_cast<Milliseconds>(Clock::now() - start);
@@ -108,12 +110,15 @@ void Client::close() {
     done.set_value();
   });
   rk_ = nullptr;
-  if (destroyed.wait_for(kDestroyWithin) == std::future_status::ready) {
+  const bool cut_off = cut_off_ || (options_.on_rebalance && !leaves);
+  const Milliseconds patience = cut_off ? kDestroyCutOffWithin : kDestroyWithin;
+  if (destroyed.wait_for(patience) == std::future_status::ready) {
     destroyer.join();
     return;
   }
-  log(LogLevel::error, options_.what + ": the client library did not stop within " + seconds(kDestroyWithin) +
-                           " and is left behind");
+  log(cut_off ? LogLevel::debug : LogLevel::error, options_.what +
+                                                       ": the client library did not stop within " +
+                                                       seconds(patience) + " and is left behind");
   const detail::MutexLock lock(link_->mutex);
   link_->left_behind = true;
   destroyer.detach();
@@ -256,11 +261,13 @@ void Client::watch_connection() {
     log(LogLevel::info,
         options_.what + ": " + options_.brokers + " answers again after " + seconds(since(*down_since_)));
     down_since_.reset();
+    cut_off_ = false;
     return;
   }
   const Trouble why = cause();
   if (!down_since_) {
     down_since_ = Clock::now();
+    cut_off_ = true;
     log(LogLevel::warning, options_.what + ": lost " + options_.brokers + ": " + why.text + "; trying for " +
                                seconds(options_.outage_timeout) + (why.refused ? "; " + why.way_out : ""));
   }

@@ -69,6 +69,8 @@ class Client {
   /// Reports an error that ends the run; only the first is passed on.
   void fail(absl::Status status);
   bool has_failed() const { return failed_; }
+  /// No broker answers at the moment.
+  bool is_cut_off() const { return cut_off_; }
   /// Ends the poll thread: nothing posted runs after this. Idempotent.
   void stop_polling();
   /// Stops the thread and the client; a member leaves its group. Every librdkafka object made from it must be
@@ -126,6 +128,7 @@ class Client {
   std::atomic<bool> suspected_{false};  // an error came: ping
   std::atomic<bool> check_soon_{false};
   std::atomic<bool> failed_{false};
+  std::atomic<bool> cut_off_{false};
 
   mutable detail::Mutex mutex_;
   Trouble cause_ SLIPSTREAM_GUARDED_BY(mutex_);                   // the newest

@@ -306,7 +306,6 @@ absl::Status Group::wait_committed(Milliseconds patience) {
 
 absl::Status Group::close(Milliseconds patience) {
   if (client_ == nullptr) return absl::OkStatus();
-  if (patience.count() > 0) patience += session_timeout_;
   const absl::Status status = wait_committed(patience);
   client_->close();
   client_.reset();

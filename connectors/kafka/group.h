@@ -46,8 +46,9 @@ class Group {
   absl::Status join();
   /// Commits in the background; what can't be committed now is committed later, with what has been added.
   void commit(std::span<const PartitionOffset> offsets);
-  /// Waits until everything is committed, at most `patience` and what a broker needs to let a member in
-  /// again; then leaves the group. Idempotent.
+  /// What a broker may need to let a member in again.
+  Milliseconds session_timeout() const { return session_timeout_; }
+  /// Waits until everything is committed, at most `patience`; then leaves the group. Idempotent.
   absl::Status close(Milliseconds patience);
 
  private:

@@ -16,6 +16,7 @@ namespace {
 
 constexpr Milliseconds kRequest{30'000};
 constexpr Milliseconds kCommitWithin{10'000};
+constexpr Milliseconds kCommitCutOffWithin{2'000};
 constexpr std::int64_t kNoTarget = std::numeric_limits<std::int64_t>::max();
 /// What librdkafka needs for a waiting record besides its bytes.
 constexpr std::size_t kRecordOverhead = 320;
@@ -89,6 +90,9 @@ class KafkaSource final : public RawSource {
            std::to_string(offset);
   }
   std::optional<std::int64_t> end_offset(int partition) const override;
+  std::int64_t start_offset(int partition) const override {
+    return partitions_[static_cast<std::size_t>(partition)]->position;
+  }
   absl::Status open(const SourceEnv& env) override;
   int partition_count() const override { return count_; }
   absl::StatusOr<ReadState> read(int partition, const ReadLimits& limits, RawCollector& out) override;
@@ -130,6 +134,7 @@ class KafkaSource final : public RawSource {
                               const std::vector<Watermarks>& marks);
   Milliseconds check_topic();
   void stop_fetching(Partition& partition);
+  Milliseconds commit_patience() const;
   absl::Status shut_down();
   std::string about(int partition) const {
     return "kafka topic '" + topic_ + "' partition " + std::to_string(partition);
@@ -486,12 +491,18 @@ void KafkaSource::stop_fetching(Partition& partition) {
   }
 }
 
+/// After an outage nobody needs to wait for the broker once more; during one, whoever stops the program wants
+/// it to end.
+Milliseconds KafkaSource::commit_patience() const {
+  if (client_->has_failed()) return Milliseconds(0);
+  return client_->is_cut_off() ? kCommitCutOffWithin : kCommitWithin + group_->session_timeout();
+}
+
 absl::Status KafkaSource::shut_down() {
   if (client_ == nullptr) return absl::OkStatus();
   for (const auto& partition : partitions_) stop_fetching(*partition);
   absl::Status status;
-  // After an outage nobody needs to wait for the broker once more.
-  if (group_ != nullptr) status = group_->close(client_->has_failed() ? Milliseconds(0) : kCommitWithin);
+  if (group_ != nullptr) status = group_->close(commit_patience());
   group_.reset();
   client_->stop_polling();
   partitions_.clear();

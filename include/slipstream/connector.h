@@ -81,6 +81,8 @@ class SourceControl {
   /// The offset the partition's next record will get, as far as is known without asking anybody; for lag.
   /// From any thread while the source is open.
   virtual std::optional<std::int64_t> end_offset(int /*partition*/) const { return std::nullopt; }
+  /// The offset the partition's first record will have, or less; for lag. Known after open().
+  virtual std::int64_t start_offset(int /*partition*/) const { return 0; }
   /// Opens what has to be opened. After success partition_count() is known.
   virtual absl::Status open(const SourceEnv& env) = 0;
   /// At least 1 after open. Partitions are numbered from 0.

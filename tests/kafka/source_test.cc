@@ -1,4 +1,5 @@
 #include "kafka_testing.h"
+#include "slipstream/slipstream.h"
 
 namespace slipstream::test {
 namespace {
@@ -138,7 +139,8 @@ TEST(KafkaSource, AMissingTopicNamesTheNearest) {
                                   "; nearest: 'orders'; create it, or set wait_for_topic");
   EXPECT_EQ(open_error("zzzzzzzz", options).message(), "kafka topic 'zzzzzzzz' does not exist on " +
                                                            broker.bootstrap() +
-                                                           "; create it, or set wait_for_topic");
+                                                           "; it has 'order-items', 'orders', 'weather'; "
+                                                           "create it, or set wait_for_topic");
   EXPECT_THAT(std::string(open_error("no spaces allowed", options).message()),
               HasSubstr("'no spaces allowed'"));
 
@@ -174,6 +176,62 @@ TEST(KafkaSource, ABrokerWithoutTopicsSaysSo) {
   EXPECT_EQ(open_error("orders", {.brokers = broker.bootstrap()}).message(),
             "kafka topic 'orders' does not exist on " + broker.bootstrap() +
                 "; it has no topics; create it, or set wait_for_topic");
+}
+
+TEST(KafkaSource, OfManyTopicsItNamesTheFirst) {
+  std::vector<kafka::EmbeddedBroker::Topic> topics;
+  for (const char* name : {"a", "b", "c", "d", "e", "f", "g"}) topics.push_back({name, 1});
+  auto broker = kafka::EmbeddedBroker::start(topics);
+  ASSERT_EQ(broker.status(), absl::OkStatus());
+  EXPECT_EQ(open_error("orders", {.brokers = broker->bootstrap()}).message(),
+            "kafka topic 'orders' does not exist on " + broker->bootstrap() +
+                "; it has 'a', 'b', 'c', 'd', 'e' and 2 more; create it, or set wait_for_topic");
+}
+
+TEST(KafkaSource, KnowsWhereItStarts) {
+  const std::string topic = new_topic(2);
+  produce_values(shared_broker().bootstrap(), topic, 0, numbered("v", 0, 10));
+  const auto starts = [&](Start start) {
+    SourceDriver driver(kafka::raw_source(topic, bounded(std::move(start))));
+    EXPECT_EQ(driver.open(), absl::OkStatus());
+    return std::pair(driver.source().start_offset(0), driver.source().start_offset(1));
+  };
+  EXPECT_EQ(starts(Start::beginning()), std::pair(0, 0));
+  EXPECT_EQ(starts(Start::end()), std::pair(10, 0));
+  EXPECT_EQ(starts(Start::offsets({{0, 7}})), std::pair(7, 0));
+}
+
+TEST(KafkaSource, ARunThatStartsAtTheEndHasNoLag) {
+  const std::string topic = new_topic(1);
+  produce_values(shared_broker().bootstrap(), topic, 0, numbered("v", 0, 10));
+  App app;
+  app
+      .source(kafka::source(
+          topic, text(), {.brokers = shared_broker().bootstrap(), .start = Start::end(), .settings = kFast}))
+      .sink([](const std::string&) {});
+  auto run = app.start();
+  ASSERT_EQ(run.status(), absl::OkStatus());
+  // The client hears of the end with its first fetch.
+  PartitionMetrics partition;
+  while (partition.state != "caught up" || !partition.lag) partition = (*run)->metrics().partitions.at(0);
+  EXPECT_EQ(partition.lag, 0);
+  EXPECT_EQ(partition.next_offset, 10);
+}
+
+TEST(KafkaSource, AnOutageMakesNobodyWaitLongForTheLastCommit) {
+  kafka::EmbeddedBroker broker = start_broker({{"orders", 1}});
+  produce_values(broker.bootstrap(), "orders", 0, {"v"});
+  SourceDriver driver(kafka::raw_source(
+      "orders",
+      {.brokers = broker.bootstrap(), .group = "g", .start = Start::beginning(), .settings = kFast}));
+  ASSERT_EQ(driver.open(), absl::OkStatus());
+  ASSERT_EQ(driver.read_count(0, 1), absl::OkStatus());
+  ASSERT_EQ(broker.set_reachable(false), absl::OkStatus());
+  ASSERT_TRUE(driver.wait_log("lost " + broker.bootstrap()));
+  const PartitionOffset done[] = {{.partition = 0, .next_offset = 1}};
+  ASSERT_EQ(driver.source().commit(done), absl::OkStatus());
+  EXPECT_THAT(std::string(driver.source().close().message()),
+              HasSubstr("the last offsets of topic 'orders' could not be committed within 2 s: "));
 }
 
 TEST(KafkaSource, WaitsForATopicWhenTold) {
