@@ -101,11 +101,9 @@ absl::StatusOr<Arguments> parse_arguments(int argc, const char* const* argv) {
     if (has_value && flag->takes == Takes::nothing) {
       return error(std::string(flag->name) + " takes no value, found '" + detail::one_line(value) + "'");
     }
-    if (!has_value && flag->takes == Takes::value) {
-      if (i + 1 == argc) {
-        return error(std::string(flag->name) + " needs a value: " + shown(*flag));
-      }
-      value = argv[++i];
+    if (!has_value && flag->takes == Takes::value && i + 1 < argc) value = argv[++i];
+    if (flag->takes == Takes::value && value.empty()) {
+      return error(std::string(flag->name) + " needs a value: " + shown(*flag));
     }
     if (absl::Status status = apply(*flag, value, out); !status.ok()) return status;
   }

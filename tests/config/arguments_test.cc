@@ -48,6 +48,9 @@ TEST(Arguments, LeavesTheRestToTheProgram) {
 
 TEST(Arguments, RefusesFlagsWithoutTheirValue) {
   EXPECT_EQ(message_of(parse({"--config"}).status()), "--config needs a value: --config FILE");
+  EXPECT_EQ(message_of(parse({"--config="}).status()), "--config needs a value: --config FILE");
+  EXPECT_EQ(message_of(parse({"--parallelism", ""}).status()),
+            "--parallelism needs a value: --parallelism N");
   EXPECT_EQ(message_of(parse({"--set", "linger"}).status()), "--set needs key=value, found 'linger'");
   EXPECT_EQ(message_of(parse({"--set", "=3"}).status()), "--set needs key=value, found '=3'");
   EXPECT_EQ(message_of(parse({"--help=me"}).status()), "--help takes no value, found 'me'");

@@ -17,6 +17,7 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 
 using Pairs = std::vector<std::pair<std::string, std::string>>;
+using Flags = std::vector<Arguments::Setting>;
 
 /// A config file in the current folder for as long as it lives, so that messages have a short name.
 class ConfigFile {
@@ -30,7 +31,7 @@ class ConfigFile {
       std::string("config_") + testing::UnitTest::GetInstance()->current_test_info()->name() + ".toml";
 };
 
-absl::StatusOr<Config> load_file(std::string_view text, Pairs flags = {},
+absl::StatusOr<Config> load_file(std::string_view text, Flags flags = {},
                                  std::vector<std::string> environment = {}) {
   const ConfigFile file(text);
   Arguments arguments;
@@ -39,7 +40,7 @@ absl::StatusOr<Config> load_file(std::string_view text, Pairs flags = {},
   return Config::load(arguments, {.environment = std::move(environment)});
 }
 
-absl::StatusOr<Config> load(Pairs flags, std::vector<std::string> environment = {}, Pairs code = {}) {
+absl::StatusOr<Config> load(Flags flags, std::vector<std::string> environment = {}, Pairs code = {}) {
   Arguments arguments;
   arguments.settings = std::move(flags);
   return Config::load(arguments, {.code = std::move(code), .environment = std::move(environment)});
