@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <functional>
 #include <optional>
 #include <thread>
@@ -12,6 +13,7 @@
 #include "runtime/stop_signals.h"
 #include "slipstream/detail/exit_code.h"
 #include "slipstream/detail/mutex.h"
+#include "slipstream/detail/units.h"
 
 namespace slipstream {
 namespace {
@@ -30,6 +32,43 @@ class DeadLetterHead final : public detail::TypedOperator<DeadLetter> {
     counters.out += batch.size();
     out.emit(batch);
   }
+};
+
+/// Passes a stop on to the run, which is there only when everything is open.
+class Stopper {
+ public:
+  Stopper(std::string program, Duration patience) : program_(std::move(program)), patience_(patience) {}
+
+  /// On the signals' thread. Nobody can interrupt a connector that opens (a broker may not answer for long): after a
+  /// while the process ends without it. Nothing was read yet.
+  void stop() {
+    const auto deadline = std::chrono::steady_clock::now() + patience_;
+    detail::MutexLock lock(mutex_);
+    while (!is_open_ && lock.wait_until(changed_, deadline)) {
+    }
+    if (!is_open_) {
+      std::fprintf(stderr, "%s: stopped while it was opening its sources and sinks, which took more than %s; nothing was read\n",
+                   program_.c_str(), detail::format_duration(patience_).c_str());
+      std::fflush(stdout);
+      std::_Exit(detail::kExitNotDrained);
+    }
+    if (run_) run_->stop();
+  }
+  /// Everything is open, or nothing will be. Null: there is nothing to stop any more.
+  void attach(Run* run) {
+    const detail::MutexLock lock(mutex_);
+    run_ = run;
+    is_open_ = true;
+    changed_.notify_all();
+  }
+
+ private:
+  const std::string program_;
+  const Duration patience_;
+  detail::Mutex mutex_;
+  std::condition_variable changed_;
+  bool is_open_ SLIPSTREAM_GUARDED_BY(mutex_) = false;
+  Run* run_ SLIPSTREAM_GUARDED_BY(mutex_) = nullptr;
 };
 
 }  // namespace
@@ -257,25 +296,14 @@ int App::do_main() {
   }
   if (!impl_->log) impl_->log = stderr_log(loaded->runtime().log_level);
   // From before anything is opened until after the end, so that no signal finds the process without a handler.
-  detail::Mutex mutex;
-  Run* running = nullptr;
-  auto signals = StopSignals::install([&] {
-    const detail::MutexLock lock(mutex);
-    if (running) running->stop();
-  });
+  Stopper stopper(impl_->program, loaded->runtime().drain_timeout);
+  auto signals = StopSignals::install([&] { stopper.stop(); });
   if (!signals.ok()) return complain(signals.status());
   auto run = start();
+  stopper.attach(run.ok() ? run->get() : nullptr);
   if (!run.ok()) return complain(run.status());
-  {
-    const detail::MutexLock lock(mutex);
-    running = run->get();
-    if ((*signals)->stopped()) running->stop();
-  }
   const absl::Status status = (*run)->wait();
-  {
-    const detail::MutexLock lock(mutex);
-    running = nullptr;
-  }
+  stopper.attach(nullptr);
   if (!status.ok()) return complain(status);
   if (const std::string held = (*run)->held_report(); !held.empty()) {
     return complain(absl::DeadlineExceededError("stopped before everything was finished: " + held));

@@ -325,7 +325,8 @@ void Engine::make_lanes(Stage& stage) {
   for (int p = 0; p < static_cast<int>((*source)->partitions.size()); ++p) {
     detail::PartitionClock clock;
     clock.next_offset = stage.node->source->start_offset(p);
-    static_cast<SourceLane&>(*stage.lanes[static_cast<std::size_t>(p) % stage.lanes.size()]).restore_clock(p, clock);
+    static_cast<SourceLane&>(*stage.lanes[static_cast<std::size_t>(p) % stage.lanes.size()])
+        .restore_clock(p, clock);
   }
 }
 
@@ -409,8 +410,7 @@ void Engine::request_stop() {
                     [this] { on_deadline(); });
 }
 
-void Engine::on_deadline() {
-  if (is_done()) return;
+std::string Engine::busy_stages() const {
   std::string where;
   for (const auto& stage : stages_) {
     std::uint64_t bytes = 0;
@@ -423,9 +423,21 @@ void Engine::on_deadline() {
     where += (where.empty() ? "" : ", ") + ("'" + stage->node->name + "'") +
              (bytes ? " (" + std::to_string(bytes) + " bytes queued)" : "");
   }
+  return where;
+}
+
+void Engine::on_deadline() {
+  if (is_done()) return;
   fail(absl::DeadlineExceededError("not everything was drained within " + seconds(config_.drain_timeout) +
                                    ": " + std::to_string(budget_.used()) +
-                                   " bytes in flight; still busy: " + where));
+                                   " bytes in flight; still busy: " + busy_stages()));
+  // Lanes give up what they have at once; a function of the program that doesn't return can't be made to.
+  executor_.call_at(executor_.now() + std::chrono::milliseconds(200), [this] {
+    if (is_done()) return;
+    log(LogLevel::error, "runtime",
+        "not drained within " + seconds(config_.drain_timeout) + "; waiting for a function to return: " +
+            busy_stages() + "; a second signal ends the program without");
+  });
 }
 
 absl::Status Engine::status() const {

@@ -119,6 +119,7 @@ class Engine {
   void notify_all();
   void schedule_state_check();
   std::size_t state_bytes() const;
+  std::string busy_stages() const;
   void on_deadline();
   std::optional<std::int64_t> end_offset(const Source& source, int partition) const;
   std::string position_of(const RecordId& id) const;

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdio>
+#include <future>
 #include <string>
 #include <vector>
 
@@ -230,6 +231,61 @@ TEST(Signals, TwoOfThemEndAProgramAtOnce) {
   child.signal(SIGTERM);  // two of one kind may become one
   EXPECT_EQ(child.exit_code(), 130) << child.output();
   EXPECT_NE(child.output().find("interrupted twice: ending without draining\n"), std::string::npos);
+}
+
+/// What has to come before it can be read never does.
+class NeverOpen final : public RawSource {
+ public:
+  std::string name() const override { return "never"; }
+  absl::Status open(const SourceEnv&) override {
+    std::puts("opening");
+    std::fflush(stdout);
+    std::promise<void>().get_future().wait();
+    return absl::OkStatus();
+  }
+  int partition_count() const override { return 1; }
+  absl::StatusOr<ReadState> read(int, const ReadLimits&, RawCollector&) override { return ReadState::finished; }
+};
+
+int open_forever() {
+  const char* const argv[] = {"program", "--set", "runtime.drain_timeout=100ms"};
+  App app(3, argv);
+  app.source(decoded(std::make_shared<NeverOpen>(), text())).sink([](const std::string&) {});
+  return app.main();
+}
+
+TEST(Signals, EndAProgramThatDoesNotComeToOpenItsSources) {
+  if (Child::is_one()) std::_Exit(open_forever());
+  Child child;
+  ASSERT_TRUE(child.prints("opening\n")) << child.output();
+  child.signal(SIGTERM);
+  EXPECT_EQ(child.exit_code(), 1) << child.output();
+  EXPECT_EQ(child.output().substr(child.output().find("program: ")),
+            "program: stopped while it was opening its sources and sinks, which took more than 100ms; nothing was read\n");
+}
+
+TEST(Stop, SaysThatAFunctionDoesNotReturn) {
+  App app;
+  app.tune([](RuntimeConfig& c) { c.drain_timeout = 100ms; });
+  std::promise<void> called, logged;
+  app.log_to([&](LogLevel level, std::string_view, std::string_view message) {
+    if (level != LogLevel::error) return;
+    EXPECT_THAT(std::string(message), MatchesRegex("not drained within 0.1 s; waiting for a function to return: .*'slow'; a "
+                                                   "second signal ends the program without"));
+    logged.set_value();
+  });
+  app.source("one", from<int>({1}))
+      .sink(
+          [&](int) {
+            called.set_value();
+            logged.get_future().wait();
+          },
+          {.name = "slow", .blocking = true});
+  auto run = app.start();
+  ASSERT_TRUE(run.ok()) << run.status();
+  called.get_future().wait();
+  (*run)->stop();
+  EXPECT_TRUE(absl::IsDeadlineExceeded((*run)->wait()));
 }
 
 TEST(Signals, LeaveAProgramThatCannotDrainItsTime) {
