@@ -1,8 +1,10 @@
 #include "runtime/cli/command.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
+#include <cstring>
 
 #include "slipstream/detail/exit_code.h"
 #include "slipstream/detail/nearest.h"
@@ -176,7 +178,8 @@ absl::Status print(std::string_view text) {
   if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0) {
     return absl::OkStatus();
   }
-  return absl::DeadlineExceededError("can't write to the standard output");
+  return absl::DeadlineExceededError(std::string("can't write to the standard output: ") +
+                                     std::strerror(errno));
 }
 
 void say(std::string_view text) {

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 
 #include "runtime/cli/command.h"
@@ -10,6 +11,8 @@
 
 namespace slipstream::cli {
 namespace {
+
+constexpr Duration kFlushWithin = std::chrono::minutes(1);
 
 /// Lines of the standard input, until it ends or a signal says stop.
 class StandardInput {
@@ -106,7 +109,9 @@ absl::Status produce(const Invocation& invocation) {
   StandardInput input(**signals);
   std::size_t count = 0;
   const absl::Status written = produce_lines(topic, input, *producer, count);
-  const absl::Status flushed = producer->flush();
+  // Whoever stopped the program wants it to end, whether a broker answers or not.
+  const Duration patience = (*signals)->stopped() ? invocation.config.runtime().drain_timeout : kFlushWithin;
+  const absl::Status flushed = producer->flush(std::chrono::ceil<std::chrono::milliseconds>(patience));
   if (flushed.ok()) say("slipstream produce: " + std::to_string(count) + " records written to " + topic);
   return written.ok() ? flushed : written;
 }

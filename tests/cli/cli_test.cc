@@ -288,6 +288,24 @@ TEST_F(Broker, ProduceStopsAtASignalAndDeliversWhatItHasRead) {
   EXPECT_EQ(consume.wait(), 0);
 }
 
+TEST(Stopped, ProduceDoesNotWaitLongForABrokerThatIsGone) {
+  Process broker(tool({"broker", "--topic", "orders:1"}));
+  const std::string address = broker.out().first_line();
+  Process produce(tool({"produce", "orders", "--brokers", address, "--set", "runtime.drain_timeout=100ms"}));
+  produce.write("{\"value\":\"delivered\"}\n");
+  Process consume(tool({"consume", "orders", "--brokers", address}));
+  EXPECT_TRUE(consume.out().wait_for("delivered"));
+  broker.signal(SIGKILL);
+  EXPECT_TRUE(produce.err().wait_for("lost " + address));
+  // More than a pipe holds: when it is written, some of it has been read.
+  std::string lines;
+  for (int i = 0; i < 10'000; ++i) lines += "{\"value\":\"never delivered\"}\n";
+  produce.write(lines);
+  produce.signal(SIGINT);
+  EXPECT_EQ(produce.wait(), 1);
+  EXPECT_THAT(produce.err().all(), HasSubstr(" records were not delivered within 100 ms\n"));
+}
+
 TEST_F(Broker, MissingTopicsAreNamedWithTheNearest) {
   for (const char* command : {"produce", "consume"}) {
     const Ended ended = run({command, "wether"}, "{\"value\":1}");
