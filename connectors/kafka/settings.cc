@@ -127,6 +127,12 @@ bool all_loopback(std::string_view brokers) {
   return true;
 }
 
+/// librdkafka's reasons end with a line break or not, and name the value or not.
+std::string with_value(std::string why, const std::string& value) {
+  while (why.ends_with('\n')) why.pop_back();
+  return why.find(value) != why.npos ? why : why + ", found '" + value + "'";
+}
+
 /// What stands behind the host, nothing if there is none. Of an IPv6 address without brackets nobody can say.
 std::optional<std::string_view> port_of(std::string_view broker) {
   if (const auto scheme = broker.find("://"); scheme != broker.npos) broker.remove_prefix(scheme + 3);
@@ -238,8 +244,8 @@ class Builder {
       default:
         if (Secrets::is_secret(name))
           return absl::InvalidArgumentError(quoted(name) + " has a value that is not valid");
-        return absl::InvalidArgumentError(quoted(name) + ": " + built_.secrets.redacted(why) + ", found '" +
-                                          built_.secrets.redacted(value) + "'");
+        return absl::InvalidArgumentError(quoted(name) + ": " +
+                                          built_.secrets.redacted(with_value(why, value)));
     }
   }
 

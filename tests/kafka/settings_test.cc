@@ -69,6 +69,10 @@ TEST(KafkaSettings, AValueThatDoesNotFitNamesTheSetting) {
   EXPECT_EQ(
       refusal(Role::producer, {{"linger.ms", "soon"}}),
       "kafka setting 'linger.ms': Invalid value for configuration property \"linger.ms\", found 'soon'");
+  EXPECT_EQ(refusal(Role::consumer, {{"fetch.wait.max.ms", "300001"}}),
+            "kafka setting 'fetch.wait.max.ms': Configuration property \"fetch.wait.max.ms\" value 300001 is "
+            "outside "
+            "allowed range 0..300000");
   EXPECT_THAT(refusal(Role::producer, {{"acks", "many"}}), HasSubstr("kafka setting 'acks': "));
 }
 
