@@ -194,11 +194,11 @@ TEST(KafkaSource, KnowsWhereItStarts) {
   const auto starts = [&](Start start) {
     SourceDriver driver(kafka::raw_source(topic, bounded(std::move(start))));
     EXPECT_EQ(driver.open(), absl::OkStatus());
-    return std::pair(driver.source().start_offset(0), driver.source().start_offset(1));
+    return std::vector{driver.source().start_offset(0), driver.source().start_offset(1)};
   };
-  EXPECT_EQ(starts(Start::beginning()), std::pair(0, 0));
-  EXPECT_EQ(starts(Start::end()), std::pair(10, 0));
-  EXPECT_EQ(starts(Start::offsets({{0, 7}})), std::pair(7, 0));
+  EXPECT_EQ(starts(Start::beginning()), (std::vector<std::int64_t>{0, 0}));
+  EXPECT_EQ(starts(Start::end()), (std::vector<std::int64_t>{10, 0}));
+  EXPECT_EQ(starts(Start::offsets({{0, 7}})), (std::vector<std::int64_t>{7, 0}));
 }
 
 TEST(KafkaSource, ARunThatStartsAtTheEndHasNoLag) {
