@@ -39,15 +39,17 @@ class Stopper {
  public:
   Stopper(std::string program, Duration patience) : program_(std::move(program)), patience_(patience) {}
 
-  /// On the signals' thread. Nobody can interrupt a connector that opens (a broker may not answer for long): after a
-  /// while the process ends without it. Nothing was read yet.
+  /// On the signals' thread. Nobody can interrupt a connector that opens (a broker may not answer for long):
+  /// after a while the process ends without it. Nothing was read yet.
   void stop() {
     const auto deadline = std::chrono::steady_clock::now() + patience_;
     detail::MutexLock lock(mutex_);
     while (!is_open_ && lock.wait_until(changed_, deadline)) {
     }
     if (!is_open_) {
-      std::fprintf(stderr, "%s: stopped while it was opening its sources and sinks, which took more than %s; nothing was read\n",
+      std::fprintf(stderr,
+                   "%s: stopped while it was opening its sources and sinks, which took more than %s; nothing "
+                   "was read\n",
                    program_.c_str(), detail::format_duration(patience_).c_str());
       std::fflush(stdout);
       std::_Exit(detail::kExitNotDrained);
@@ -77,7 +79,8 @@ class Stopper {
 
 struct Run::Impl {
   Impl(detail::Graph& graph, RuntimeConfig config, LogHook log)
-      : executor(runtime::make_tbb_executor(config.threads)), engine(graph, std::move(config), std::move(log), *executor) {}
+      : executor(runtime::make_tbb_executor(config.threads)),
+        engine(graph, std::move(config), std::move(log), *executor) {}
 
   void run() {
     engine.start();
@@ -195,7 +198,9 @@ const std::vector<std::string>& App::arguments() const {
   impl_->program_reads_rest = true;
   return impl_->rest;
 }
-void App::set(std::string key, std::string value) { impl_->sources.code.emplace_back(std::move(key), std::move(value)); }
+void App::set(std::string key, std::string value) {
+  impl_->sources.code.emplace_back(std::move(key), std::move(value));
+}
 void App::tune(std::function<void(RuntimeConfig&)> change) { impl_->changes.push_back(std::move(change)); }
 void App::log_to(LogHook hook) { impl_->log = std::move(hook); }
 
@@ -295,7 +300,8 @@ int App::do_main() {
     return s.ok() ? static_cast<int>(detail::kExitOk) : complain(s);
   }
   if (!impl_->log) impl_->log = stderr_log(loaded->runtime().log_level);
-  // From before anything is opened until after the end, so that no signal finds the process without a handler.
+  // From before anything is opened until after the end, so that no signal finds the process without a
+  // handler.
   Stopper stopper(impl_->program, loaded->runtime().drain_timeout);
   auto signals = StopSignals::install([&] { stopper.stop(); });
   if (!signals.ok()) return complain(signals.status());

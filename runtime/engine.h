@@ -29,8 +29,8 @@ enum class CommitPhase {
   settling,  ///< sink lanes say so when everything they took is delivered
 };
 
-/// One run of one graph: opens the connectors, turns nodes into stages of lanes, lets an executor run them and
-/// closes everything. Used once.
+/// One run of one graph: opens the connectors, turns nodes into stages of lanes, lets an executor run them
+/// and closes everything. Used once.
 class Engine {
  public:
   Engine(detail::Graph& graph, RuntimeConfig config, LogHook log, Executor& executor);

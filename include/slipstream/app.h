@@ -22,12 +22,13 @@ class Run {
  public:
   ~Run();
   Run(const Run&) = delete;
-  /// Until the run has ended: all sources finished, stop() was called and all is drained, or something failed.
-  /// The error names the node, the record and the cause. Returns the same thing each time; thread-safe.
+  /// Until the run has ended: all sources finished, stop() was called and all is drained, or something
+  /// failed. The error names the node, the record and the cause. Returns the same thing each time;
+  /// thread-safe.
   absl::Status wait();
-  /// Sources stop reading; what was read is processed and written. Returns at once. When that takes longer than
-  /// runtime.drain_timeout, the run ends with DeadlineExceeded and says what was left. Windows that were still
-  /// open are not emitted: their input goes on elsewhere or later. Thread-safe.
+  /// Sources stop reading; what was read is processed and written. Returns at once. When that takes longer
+  /// than runtime.drain_timeout, the run ends with DeadlineExceeded and says what was left. Windows that were
+  /// still open are not emitted: their input goes on elsewhere or later. Thread-safe.
   void stop();
   bool is_done() const;
   /// From any thread, at any time.
@@ -61,13 +62,13 @@ class SteppedRun {
   std::unique_ptr<Impl> impl_;
 };
 
-/// A program: its streams and its settings. Describe the streams, then run them once. Several Apps may live in
-/// one process. Not thread-safe; the streams' functions are called from the run's threads.
+/// A program: its streams and its settings. Describe the streams, then run them once. Several Apps may live
+/// in one process. Not thread-safe; the streams' functions are called from the run's threads.
 class App {
  public:
   App();
-  /// Takes --config, --set, --parallelism, --print-config, --graph, --log-level and --help from the command line;
-  /// what is left is in arguments(). Mistakes are reported by main() and run().
+  /// Takes --config, --set, --parallelism, --print-config, --graph, --log-level and --help from the command
+  /// line; what is left is in arguments(). Mistakes are reported by main() and run().
   App(int argc, const char* const* argv, std::string about = {});
   ~App();
   App(const App&) = delete;
@@ -76,8 +77,8 @@ class App {
   SourceStream<T> source(const Source<T>& source, Here here = Here::current()) {
     return this->source({}, source, here);
   }
-  /// `name` names the source in metrics, messages and snapshots; without it, it is the connector's own name, with
-  /// a number behind it when several have the same.
+  /// `name` names the source in metrics, messages and snapshots; without it, it is the connector's own name,
+  /// with a number behind it when several have the same.
   template <class T>
   SourceStream<T> source(std::string_view name, const Source<T>& source, Here here = Here::current()) {
     using Op = detail::TypedSourceOperator<T>;
@@ -86,7 +87,9 @@ class App {
     auto stamping = std::make_shared<typename Op::Stamping>();
     node.source = &source.impl()->control();
     if (name.empty()) node.name = graph_->unused_name(node.source->name());
-    node.make = [typed, stamping](const detail::OperatorEnv& env) { return std::make_unique<Op>(env, **typed, *stamping); };
+    node.make = [typed, stamping](const detail::OperatorEnv& env) {
+      return std::make_unique<Op>(env, **typed, *stamping);
+    };
     node.substitute = [typed, &node](std::shared_ptr<void> other, SourceControl* control) {
       *typed = std::static_pointer_cast<detail::TypedSource<T>>(other);
       node.source = control;
@@ -114,8 +117,8 @@ class App {
   absl::StatusOr<std::unique_ptr<Run>> start();
   absl::StatusOr<std::unique_ptr<SteppedRun>> start_stepped();
   /// What a program's main() returns: does what the command line asks for, or runs until the end or SIGINT or
-  /// SIGTERM (a second one ends the process at once, with 130); messages go to stderr. Exit codes: 0 all done;
-  /// 1 not everything drained; 2 usage or configuration; 4 a record failed; 5 broker or authentication.
+  /// SIGTERM (a second one ends the process at once, with 130); messages go to stderr. Exit codes: 0 all
+  /// done; 1 not everything drained; 2 usage or configuration; 4 a record failed; 5 broker or authentication.
   int main();
 
   /// The graph as DOT.

@@ -6,8 +6,8 @@
 
 #include "operator_conformance.h"
 
-/// Event time at its exact instants. One definition holds everywhere: a watermark W says that every record with
-/// a time < W was seen.
+/// Event time at its exact instants. One definition holds everywhere: a watermark W says that every record
+/// with a time < W was seen.
 namespace slipstream::conformance {
 namespace {
 
@@ -17,13 +17,16 @@ using testing::StrEq;
 using testing::UnorderedElementsAre;
 
 constexpr EventTime at(Duration t) { return EventTime(t); }
-Event event(std::string text, Duration time, std::int64_t key = 1) { return {key, 1, at(time), std::move(text)}; }
+Event event(std::string text, Duration time, std::int64_t key = 1) {
+  return {key, 1, at(time), std::move(text)};
+}
 std::string only_text(const Event& e, const RecordInfo&) { return e.text; }
 
 using Counted = Windowed<std::int64_t, std::int64_t>;
 std::string show_count(const Counted& w, const RecordInfo&) {
   return std::to_string(w.key) + ": " + std::to_string(w.value) + " in " +
-         std::to_string(w.window.start.time_since_epoch() / 1s) + ".." + std::to_string(w.window.end.time_since_epoch() / 1s);
+         std::to_string(w.window.start.time_since_epoch() / 1s) + ".." +
+         std::to_string(w.window.end.time_since_epoch() / 1s);
 }
 void count_windows(Bench& b, Tumbling window = tumbling(10s)) {
   auto counts = b.source().key_by(&Event::key).window(window).count("counts");
@@ -69,7 +72,9 @@ TEST(WindowBoundary, TheLastWindowEndsWithTheTimesThereAre) {
   static_assert(detail::window_of(kMaxTime, kDay).end == kMaxTime);
   Bench b({}, 1h);
   std::vector<Counted> windows;
-  b.source().key_by(&Event::key).window(kDay).count("counts").sink([&](const Counted& w) { windows.push_back(w); });
+  b.source().key_by(&Event::key).window(kDay).count("counts").sink([&](const Counted& w) {
+    windows.push_back(w);
+  });
   b.push(event("a", kMaxTime.time_since_epoch()));
   b.push(event("b", kMaxTime.time_since_epoch() - 1us));
   b.driver().finish(b.source());
@@ -80,7 +85,8 @@ TEST(WindowBoundary, TheLastWindowEndsWithTheTimesThereAre) {
 }
 
 TEST(WindowBoundary, RecordIsLateWhenItsPartitionsWatermarkReachedTheEnd) {
-  for (const auto& [watermark, late] : {std::pair<Duration, bool>{10s - 1us, false}, {10s, true}, {10s + 1us, true}}) {
+  for (const auto& [watermark, late] :
+       {std::pair<Duration, bool>{10s - 1us, false}, {10s, true}, {10s + 1us, true}}) {
     Bench b({.partitions = 2});
     count_windows(b);
     b.driver().advance_watermark(b.source(), at(watermark), 0);
@@ -166,8 +172,8 @@ TEST(Watermark, WaitsForAPartitionThatHasHadNothing) {
   EXPECT_THAT(b.take("out"), IsEmpty());
 }
 
-/// A partition that never had a record doesn't hold the others when the user says so, whichever lane reads it; what
-/// it brings later is late where the others have gone on.
+/// A partition that never had a record doesn't hold the others when the user says so, whichever lane reads
+/// it; what it brings later is late where the others have gone on.
 TEST(Watermark, LeavesEmptyPartitionsAsideWhenQuietOnesShallAdvance) {
   for (int parallelism : {1, 2, 4}) {
     SCOPED_TRACE("parallelism " + std::to_string(parallelism));
@@ -214,8 +220,12 @@ TEST(Watermark, PushedRecordsAreReadWithoutTimePassing) {
 // ---------------------------------------------------------------- as-of join
 
 void join(Bench& b, Duration tolerance = Duration::max()) {
-  auto pair = [](const Event& l, const Event* r) { return Event{l.key, l.value, l.at, l.text + " with " + (r ? r->text : "nothing")}; };
-  auto joined = b.source(0).key_by(&Event::key).as_of_join("join", b.source(1).key_by(&Event::key), {.tolerance = tolerance}, pair);
+  auto pair = [](const Event& l, const Event* r) {
+    return Event{l.key, l.value, l.at, l.text + " with " + (r ? r->text : "nothing")};
+  };
+  auto joined = b.source(0)
+                    .key_by(&Event::key)
+                    .as_of_join("join", b.source(1).key_by(&Event::key), {.tolerance = tolerance}, pair);
   b.pipeline.out("out", joined, &Event::key, only_text);
   b.pipeline.out("late", joined.late(), &Event::key, only_text);
 }
@@ -224,7 +234,8 @@ void push_right(Bench& b, std::string text, Duration time, int partition = 0) {
 }
 
 TEST(AsOfBoundary, LeftRowWaitsUntilTheRightWatermarkHasPassedIt) {
-  for (const auto& [watermark, resolved] : {std::pair<Duration, bool>{10s - 1us, false}, {10s, false}, {10s + 1us, true}}) {
+  for (const auto& [watermark, resolved] :
+       {std::pair<Duration, bool>{10s - 1us, false}, {10s, false}, {10s + 1us, true}}) {
     for (bool left_first : {true, false}) {
       Bench b({.parallelism = 2}, 0s, 2);
       join(b);
@@ -235,7 +246,8 @@ TEST(AsOfBoundary, LeftRowWaitsUntilTheRightWatermarkHasPassedIt) {
       b.driver().advance_watermark(b.source(1), at(watermark));
       ASSERT_TRUE(b.driver().run().ok());
       if (left_first) {
-        EXPECT_EQ(b.take("out"), resolved ? std::vector<std::string>{"left with right"} : std::vector<std::string>{});
+        EXPECT_EQ(b.take("out"),
+                  resolved ? std::vector<std::string>{"left with right"} : std::vector<std::string>{});
         EXPECT_EQ(b.driver().metrics().node("join")->held, resolved ? 0u : 1u);
       } else {
         b.push(event("left", 70s));
@@ -340,13 +352,18 @@ using Context = ProcessContext<std::int64_t, Event>;
 
 /// Sets a timer `after` behind each record; it emits its time.
 Stream<Event> timers(Bench& b, Duration after) {
-  return b.source().key_by(&Event::key).process<Nothing, Event>(
-      "timers", [after](const Event& e, Nothing&, Context& ctx) { ctx.set_timer(e.at + after); },
-      [](EventTime t, Nothing&, Context& ctx) { ctx.emit({ctx.key(), 1, t, "timer " + show(t)}); });
+  return b.source()
+      .key_by(&Event::key)
+      .process<Nothing, Event>(
+          "timers", [after](const Event& e, Nothing&, Context& ctx) { ctx.set_timer(e.at + after); },
+          [](EventTime t, Nothing&, Context& ctx) {
+            ctx.emit({ctx.key(), 1, t, "timer " + show(t)});
+          });
 }
 
 TEST(TimerBoundary, FiresWhenTheWatermarkReachesIt) {
-  for (const auto& [watermark, fires] : {std::pair<Duration, bool>{15s - 1us, false}, {15s, true}, {15s + 1us, true}}) {
+  for (const auto& [watermark, fires] :
+       {std::pair<Duration, bool>{15s - 1us, false}, {15s, true}, {15s + 1us, true}}) {
     Bench b({.parallelism = 2});
     b.pipeline.out("out", timers(b, 5s), &Event::key, only_text);
     b.push(event("a", 10s));
@@ -391,16 +408,18 @@ SLIPSTREAM_FIELDS(Dated, at, text)
 
 struct DatedBench {
   explicit DatedBench(const ErrorPolicy& policy, EventTimeOptions options = {})
-      : source(app.source("dated", from(std::vector<Dated>{})).event_time(
-            [](const Dated& d) {
-              if (d.text == "throws") throw std::runtime_error("no idea");
-              return d.at;
-            },
-            options)) {
+      : source(app.source("dated", from(std::vector<Dated>{}))
+                   .event_time(
+                       [](const Dated& d) {
+                         if (d.text == "throws") throw std::runtime_error("no idea");
+                         return d.at;
+                       },
+                       options)) {
     source.on_error(policy);
     source.sink([this](const Dated& d) { texts.push_back(d.text); });
     letters = app.dead_letters();
-    letters->sink([this](const DeadLetter& d) { errors.push_back(d.node + ": " + text_of(d.id.offset) + d.error); });
+    letters->sink(
+        [this](const DeadLetter& d) { errors.push_back(d.node + ": " + text_of(d.id.offset) + d.error); });
   }
   App app;
   SourceStream<Dated> source;
@@ -421,7 +440,8 @@ TEST(UnusableEventTime, FailsTheRunAndSaysWhy) {
     TestDriver driver(b.app);
     driver.push(b.source, {EventTime(10s), "good"});
     driver.push(b.source, bad);
-    EXPECT_THAT(std::string(driver.run().message()), StrEq("dated: pushed records partition 0 offset 1: " + cause));
+    EXPECT_THAT(std::string(driver.run().message()),
+                StrEq("dated: pushed records partition 0 offset 1: " + cause));
   }
 }
 

@@ -39,7 +39,10 @@ TEST(Stop, WritesAllThatWasRead) {
     App app;
     app.tune([](RuntimeConfig& c) { c.parallelism = c.threads = 2; });
     std::atomic<std::int64_t> made{0}, written{0};
-    app.source(endless(made)).key_by(&Event::key).count("count").sink([&](const auto&) { ++written; }, {.blocking = blocking});
+    app.source(endless(made))
+        .key_by(&Event::key)
+        .count("count")
+        .sink([&](const auto&) { ++written; }, {.blocking = blocking});
     auto run = app.start();
     ASSERT_TRUE(run.ok());
     ASSERT_TRUE(eventually([&] { return written > 10'000; }));
@@ -58,9 +61,12 @@ TEST(Stop, LeavesWindowsOpen) {
   App app;
   std::atomic<std::int64_t> made{0};
   std::int64_t counted = 0;
-  app.source(endless(made)).event_time(&Event::at).key_by(&Event::key).window(tumbling(1h)).count("count").sink([&](const Windowed<std::int64_t, std::int64_t>& w) {
-    counted += w.value;
-  });
+  app.source(endless(made))
+      .event_time(&Event::at)
+      .key_by(&Event::key)
+      .window(tumbling(1h))
+      .count("count")
+      .sink([&](const Windowed<std::int64_t, std::int64_t>& w) { counted += w.value; });
   auto run = app.start();
   ASSERT_TRUE(run.ok());
   ASSERT_TRUE(eventually([&] { return made > 100'000; }));
@@ -75,7 +81,8 @@ TEST(Stop, LeavesWindowsOpen) {
 TEST(Stop, SaysWhatIsHeld) {
   auto journal = std::make_shared<Journal>();
   auto rows = std::make_shared<FakeSource>(FakeSource::Options{.name = "rows", .finished = false}, journal);
-  auto weather = std::make_shared<FakeSource>(FakeSource::Options{.name = "weather", .finished = false}, journal);
+  auto weather =
+      std::make_shared<FakeSource>(FakeSource::Options{.name = "weather", .finished = false}, journal);
   for (int i = 1; i <= 12; ++i) rows->push(std::to_string(i));
   App app;
   const auto time = [](const std::string& s) { return EventTime(std::chrono::seconds(std::stoi(s))); };
@@ -122,7 +129,9 @@ TEST(Stop, GivesUpOnASinkThatNeverDrains) {
     c.parallelism = c.threads = 2;
   });
   std::atomic<std::int64_t> made{0};
-  app.source("events", endless(made)).map([](const Event& e) { return std::to_string(e.key); }).sink(encoded(sink, text()), {.name = "stuck"});
+  app.source("events", endless(made))
+      .map([](const Event& e) { return std::to_string(e.key); })
+      .sink(encoded(sink, text()), {.name = "stuck"});
   auto run = app.start();
   ASSERT_TRUE(run.ok());
   ASSERT_TRUE(journal->wait_for("out is full"));
@@ -130,7 +139,8 @@ TEST(Stop, GivesUpOnASinkThatNeverDrains) {
   const absl::Status status = end_of(**run);
   EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded);
   EXPECT_THAT(std::string(status.message()),
-              MatchesRegex("not everything was drained within 0\\.3 s: [0-9]+ bytes in flight; still busy: 'stuck'( \\([0-9]+ bytes queued\\))?"));
+              MatchesRegex("not everything was drained within 0\\.3 s: [0-9]+ bytes in flight; still busy: "
+                           "'stuck'( \\([0-9]+ bytes queued\\))?"));
   EXPECT_EQ((*run)->metrics().in_flight_bytes, 0u);
   EXPECT_EQ(journal->count("out finish"), 0u);
   EXPECT_EQ(journal->count("out close"), 1u);
@@ -198,7 +208,9 @@ int run_program(std::size_t sink_room) {
     std::fflush(stdout);
   };
   auto sink = std::make_shared<FakeSink>(options, journal);
-  app.source(endless(made)).map([](const Event& e) { return std::to_string(e.key); }).sink(encoded(sink, text()), {.name = "stuck"});
+  app.source(endless(made))
+      .map([](const Event& e) { return std::to_string(e.key); })
+      .sink(encoded(sink, text()), {.name = "stuck"});
   const int code = app.main();
   std::printf("read %lld, wrote %zu\n", static_cast<long long>(made.load()), sink->taken());
   std::fflush(stdout);
@@ -244,7 +256,9 @@ class NeverOpen final : public RawSource {
     return absl::OkStatus();
   }
   int partition_count() const override { return 1; }
-  absl::StatusOr<ReadState> read(int, const ReadLimits&, RawCollector&) override { return ReadState::finished; }
+  absl::StatusOr<ReadState> read(int, const ReadLimits&, RawCollector&) override {
+    return ReadState::finished;
+  }
 };
 
 int open_forever() {
@@ -261,7 +275,8 @@ TEST(Signals, EndAProgramThatDoesNotComeToOpenItsSources) {
   child.signal(SIGTERM);
   EXPECT_EQ(child.exit_code(), 1) << child.output();
   EXPECT_EQ(child.output().substr(child.output().find("program: ")),
-            "program: stopped while it was opening its sources and sinks, which took more than 100ms; nothing was read\n");
+            "program: stopped while it was opening its sources and sinks, which took more than 100ms; "
+            "nothing was read\n");
 }
 
 TEST(Stop, SaysThatAFunctionDoesNotReturn) {
@@ -270,8 +285,9 @@ TEST(Stop, SaysThatAFunctionDoesNotReturn) {
   std::promise<void> called, logged;
   app.log_to([&](LogLevel level, std::string_view, std::string_view message) {
     if (level != LogLevel::error) return;
-    EXPECT_THAT(std::string(message), MatchesRegex("not drained within 0.1 s; waiting for a function to return: .*'slow'; a "
-                                                   "second signal ends the program without"));
+    EXPECT_THAT(std::string(message),
+                MatchesRegex("not drained within 0.1 s; waiting for a function to return: .*'slow'; a "
+                             "second signal ends the program without"));
     logged.set_value();
   });
   app.source("one", from<int>({1}))
@@ -296,7 +312,8 @@ TEST(Signals, LeaveAProgramThatCannotDrainItsTime) {
   child.signal(SIGTERM);
   EXPECT_EQ(child.exit_code(), 1) << child.output();
   EXPECT_LT(std::chrono::steady_clock::now() - signalled, 10s) << "stuck sinks are reported within 10 s";
-  EXPECT_NE(child.output().find("program: not everything was drained within 8.0 s: "), std::string::npos) << child.output();
+  EXPECT_NE(child.output().find("program: not everything was drained within 8.0 s: "), std::string::npos)
+      << child.output();
 }
 
 }  // namespace

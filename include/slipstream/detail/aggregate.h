@@ -18,7 +18,8 @@ class RunningAggregate final : public KeyedOperator<In, KeyOf> {
 
  public:
   using typename Base::Key;
-  RunningAggregate(const OperatorEnv& env, std::shared_ptr<const KeyOf> key_of, std::shared_ptr<const Add> add)
+  RunningAggregate(const OperatorEnv& env, std::shared_ptr<const KeyOf> key_of,
+                   std::shared_ptr<const Add> add)
       : Base(env, std::move(key_of)), add_(std::move(add)) {}
   OutputPort<Keyed<Key, State>> out;
 

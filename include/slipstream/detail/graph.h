@@ -67,9 +67,9 @@ struct Dependency {
 struct Node {
   std::uint32_t id = 0;
   std::string name;
-  bool named = false;      ///< by the user
-  std::string kind;        ///< "source", "map", "aggregate", … for pictures and messages
-  std::string location;    ///< "orders.cc:17"
+  bool named = false;    ///< by the user
+  std::string kind;      ///< "source", "map", "aggregate", … for pictures and messages
+  std::string location;  ///< "orders.cc:17"
   Role role = Role::chained;
   bool is_stateful = false;
   bool needs_event_time = false;
@@ -104,8 +104,8 @@ struct Graph {
   std::vector<std::string> mistakes;  ///< found while it was described; said when it is run
 
   Node& add(std::string kind, Role role, std::string_view name, const std::source_location& where);
-  /// `name`, or "name 2" and so on when there is a node of that name: snapshots and metrics tell sources apart
-  /// by their names.
+  /// `name`, or "name 2" and so on when there is a node of that name: snapshots and metrics tell sources
+  /// apart by their names.
   std::string unused_name(const std::string& name) const;
 };
 
