@@ -66,9 +66,9 @@ TEST(KafkaSettings, ANameThatIsInTwoTablesIsSuggestedOnce) {
 }
 
 TEST(KafkaSettings, AValueThatDoesNotFitNamesTheSetting) {
-  EXPECT_EQ(
-      refusal(Role::producer, {{"linger.ms", "soon"}}),
-      "kafka setting 'linger.ms': Invalid value for configuration property \"linger.ms\", found 'soon'");
+  EXPECT_EQ(refusal(Role::producer, {{"linger.ms", "soon"}}),
+            "kafka setting 'linger.ms': Invalid value for configuration property \"queue.buffering.max.ms\", "
+            "found 'soon'");
   EXPECT_EQ(refusal(Role::consumer, {{"fetch.wait.max.ms", "300001"}}),
             "kafka setting 'fetch.wait.max.ms': Configuration property \"fetch.wait.max.ms\" value 300001 is "
             "outside "

@@ -30,25 +30,27 @@ std::string complaint(const std::function<void(App&)>& build) {
 
 TEST(ConnectorUse, OneSourceIsReadOnce) {
   const auto numbers = from<int>({1, 2, 3});
-  EXPECT_EQ(
-      complaint([&](App& app) {
-        app.source(numbers).sink([](int) {});
-        app.source("again", numbers).sink([](int) {});
-      }),
-      "the source 'in-memory records' is used twice, at connectors_test.cc:35 and connectors_test.cc:36: "
-      "call App::source once and use its stream twice, or make two sources");
+  const std::string said = complaint([&](App& app) {
+    app.source(numbers).sink([](int) {});
+    app.source("again", numbers).sink([](int) {});
+  });
+  EXPECT_EQ(said,
+            "the source 'in-memory records' is used twice, at connectors_test.cc:34 and "
+            "connectors_test.cc:35: "
+            "call App::source once and use its stream twice, or make two sources");
 }
 
 TEST(ConnectorUse, OneSinkIsWrittenToOnce) {
   const auto sink = encoded(std::make_shared<Nowhere>(), text());
-  EXPECT_EQ(complaint([&](App& app) {
-              const auto words = app.source(from<std::string>({"a"}));
-              words.sink(sink);
-              words.sink(sink);
-            }),
-            "the sink 'nowhere' is used twice, at connectors_test.cc:46 and connectors_test.cc:47: merge() "
-            "the streams "
-            "in front of it, or make two sinks");
+  const std::string said = complaint([&](App& app) {
+    const auto words = app.source(from<std::string>({"a"}));
+    words.sink(sink);
+    words.sink(sink);
+  });
+  EXPECT_EQ(said,
+            "the sink 'nowhere' is used twice, at connectors_test.cc:47 and connectors_test.cc:48: "
+            "merge() the "
+            "streams in front of it, or make two sinks");
 }
 
 TEST(ConnectorUse, SourcesWithoutANameHaveNamesOfTheirOwn) {
