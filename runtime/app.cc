@@ -12,8 +12,10 @@
 #include "runtime/stepped_executor.h"
 #include "runtime/stop_signals.h"
 #include "slipstream/detail/exit_code.h"
+#include "slipstream/detail/handler_operator.h"
 #include "slipstream/detail/mutex.h"
 #include "slipstream/detail/units.h"
+#include "slipstream/values.h"
 
 namespace slipstream {
 namespace {
@@ -183,7 +185,9 @@ struct App::Impl {
   absl::Status check_rest() const;
 };
 
-App::App() : impl_(std::make_unique<Impl>()) {}
+App::App() : handlers_(std::make_shared<detail::Handlers>(*graph_)), impl_(std::make_unique<Impl>()) {
+  graph_->values = std::make_shared<const Values>();
+}
 
 App::App(int argc, const char* const* argv, std::string about) : App() {
   impl_->about = std::move(about);
@@ -224,6 +228,7 @@ absl::StatusOr<RuntimeConfig> App::runtime_config() {
   if (std::exchange(impl_->was_run, true)) {
     return absl::FailedPreconditionError("an App runs once; make another one");
   }
+  handlers_->complete();
   if (absl::Status s = impl_->check_rest(); !s.ok()) return s;
   auto loaded = config();
   if (!loaded.ok()) return loaded.status();
@@ -239,12 +244,22 @@ Stream<DeadLetter> App::dead_letters() {
   for (const auto& node : graph_->nodes) {
     if (node->is_dead_letters) return Stream<DeadLetter>(graph_, {{node.get(), 0}});
   }
-  detail::Node& node = graph_->add("dead letters", detail::Role::keyed, "dead letters", Here::current());
+  detail::Node& node = graph_->add("dead letters", detail::Role::serial, "dead letters", Here::current());
   node.is_dead_letters = true;
   node.make = [](const detail::OperatorEnv& env) { return std::make_unique<DeadLetterHead>(env); };
   node.make_edge = [](int, const detail::EdgeEnv& env) { return detail::make_forward<DeadLetter>(env); };
   detail::connect_single<DeadLetterHead>(node);
   return Stream<DeadLetter>(graph_, {{&node, 0}});
+}
+
+const std::shared_ptr<detail::Graph>& App::graph() const {
+  handlers_->complete();
+  return graph_;
+}
+
+absl::StatusOr<std::unique_ptr<Run>> App::start(const Values& values) {
+  graph_->values = std::make_shared<const Values>(values);
+  return start();
 }
 
 absl::StatusOr<std::unique_ptr<Run>> App::start() {
@@ -265,12 +280,22 @@ absl::StatusOr<std::unique_ptr<SteppedRun>> App::start_stepped() {
   return std::unique_ptr<SteppedRun>(new SteppedRun(std::move(impl)));
 }
 
+absl::Status App::run(const Values& values) {
+  graph_->values = std::make_shared<const Values>(values);
+  return run();
+}
+
 absl::Status App::run() {
   auto run = start();
   return run.ok() ? (*run)->wait() : run.status();
 }
 
-std::string App::graph_dot() const { return runtime::to_dot(*graph_); }
+std::string App::graph_dot() const { return runtime::to_dot(*graph()); }
+
+int App::main(const Values& values) {
+  graph_->values = std::make_shared<const Values>(values);
+  return main();
+}
 
 int App::main() {
   const int code = do_main();
@@ -296,7 +321,7 @@ int App::do_main() {
     return detail::kExitOk;
   }
   if (impl_->arguments->graph) {
-    absl::Status s = runtime::write_picture(*graph_, *impl_->arguments->graph);
+    absl::Status s = runtime::write_picture(*graph(), *impl_->arguments->graph);
     return s.ok() ? static_cast<int>(detail::kExitOk) : complain(s);
   }
   if (!impl_->log) impl_->log = stderr_log(loaded->runtime().log_level);

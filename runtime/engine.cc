@@ -250,6 +250,7 @@ absl::Status Engine::open_source(Source& source) {
   env.wake_at = [this, wake = env.wake](EventTime when) {
     executor_.call_at(when.time_since_epoch() - executor_.to_utc(), wake);
   };
+  env.signal = [by_hand = source.node->source_switch] { return by_hand->signal(); };
   if (absl::Status status = source.node->source->open(env); !status.ok())
     return annotate(status, source.node->name);
   source.is_open = true;
@@ -279,7 +280,7 @@ absl::Status Engine::open_sink(SinkState& sink, Stage& stage) {
 // ---------------------------------------------------------------- stages
 
 std::size_t Engine::lane_count(const Node& node) const {
-  if (node.role == Role::sink || node.is_dead_letters) return 1;
+  if (node.role == Role::sink || node.role == Role::serial) return 1;
   auto it = config_.nodes.find(node.name);
   const int wanted =
       it != config_.nodes.end() && it->second.parallelism ? *it->second.parallelism : config_.parallelism;
@@ -389,6 +390,7 @@ const Engine::Source* Engine::find_source(std::uint32_t node) const {
 
 void Engine::start() {
   is_started_ = true;
+  for (auto& source : sources_) source->node->source_switch->on_change([this] { notify_all(); });
   notify_all();
   schedule_commit();
   schedule_state_check();
@@ -645,6 +647,7 @@ absl::Status Engine::close() {
   }
   if (!has_failed()) commit_offsets();
   close_connectors();  // no wake comes from here on
+  for (auto& source : sources_) source->node->source_switch->on_change({});
   executor_.stop();
   for (Lane* lane : lanes_) lane->discard();
   for (auto& source : sources_) {
@@ -653,7 +656,18 @@ absl::Status Engine::close() {
   if (detail::kChecked && budget_.used() != 0) {
     fail_internal(std::to_string(budget_.used()) + " bytes of credit were not given back");
   }
+  run_exit_hooks();
   return status();
+}
+
+void Engine::run_exit_hooks() {
+  for (const auto& hook : graph_.exit_hooks) {
+    try {
+      if (absl::Status s = hook(); !s.ok()) fail(annotate(s, "exit hook"));
+    } catch (...) {
+      fail(absl::AbortedError("exit hook: " + detail::describe_current_exception()));
+    }
+  }
 }
 
 void Engine::close_connectors() {
@@ -745,6 +759,10 @@ Metrics Engine::metrics() const {
         }
       }
       if (gates & Gates::kMemory) pm.gates.push_back("memory");
+      if (gates & Gates::kByHand) {
+        for (std::string& reason : source->node->source_switch->reasons())
+          pm.gates.push_back(std::move(reason));
+      }
       m.partitions.push_back(std::move(pm));
     }
   }

@@ -102,6 +102,7 @@ class Engine {
   absl::Status open_source(Source& source);
   absl::Status open_sink(SinkState& sink, Stage& stage);
   void close_connectors();
+  void run_exit_hooks();
   void make_stages();
   void make_lanes(Stage& stage);
   void build_chain(Lane& lane, detail::Operator& op, const detail::Node& node);

@@ -21,6 +21,7 @@ Node& Graph::add(std::string kind, Role role, std::string_view name, const std::
   Node& node = *nodes.back();
   node.id = static_cast<std::uint32_t>(nodes.size() - 1);
   node.role = role;
+  if (role == Role::source) node.source_switch = std::make_shared<SourceSwitch>();
   std::string_view file = where.file_name();
   file.remove_prefix(file.find_last_of('/') + 1);  // npos + 1 is 0
   node.location = std::string(file) + ":" + std::to_string(where.line());

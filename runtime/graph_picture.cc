@@ -25,16 +25,23 @@ std::string quoted(std::string_view text) {
 
 const char* shape_of(const Node& node) {
   switch (node.role) {
-    case Role::source: return "cds";
-    case Role::sink: return "note";
-    case Role::keyed: return "box3d";
-    case Role::chained: return "box";
+    case Role::source:
+      return "cds";
+    case Role::sink:
+      return "note";
+    case Role::keyed:
+      return "box3d";
+    case Role::serial:
+      return "box";
+    case Role::chained:
+      return "box";
   }
   return "box";
 }
 
 std::string label(const Node& node) {
-  if (node.role == Role::source && node.source) return quoted("source\n" + (node.named ? node.name : node.source->name()));
+  if (node.role == Role::source && node.source)
+    return quoted("source\n" + (node.named ? node.name : node.source->name()));
   return quoted(node.named || node.role == Role::sink ? node.kind + "\n" + node.name : node.kind);
 }
 
@@ -52,7 +59,8 @@ bool ends_with(const std::string& text, const char* end) {
 std::string to_dot(const detail::Graph& graph) {
   std::string dot = "digraph slipstream {\n  rankdir=LR;\n  node [fontname=\"sans-serif\"];\n";
   for (const auto& node : graph.nodes) {
-    dot += "  n" + std::to_string(node->id) + " [shape=" + shape_of(*node) + ", label=\"" + label(*node) + "\"];\n";
+    dot += "  n" + std::to_string(node->id) + " [shape=" + shape_of(*node) + ", label=\"" + label(*node) +
+           "\"];\n";
   }
   for (const auto& node : graph.nodes) {
     for (const auto& port : node->inputs) {
@@ -87,7 +95,10 @@ absl::Status write_picture(const detail::Graph& graph, const std::string& file) 
   std::fputs(dot.c_str(), out);
   const int result = drawn ? pclose(out) : std::fclose(out);
   if (result == 0) return absl::OkStatus();
-  if (drawn) return absl::FailedPreconditionError("can't draw " + file + ": graphviz's dot failed; is graphviz installed? --graph=FILE.dot needs nothing");
+  if (drawn)
+    return absl::FailedPreconditionError(
+        "can't draw " + file +
+        ": graphviz's dot failed; is graphviz installed? --graph=FILE.dot needs nothing");
   return file_error("can't write " + file);
 }
 

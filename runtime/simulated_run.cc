@@ -71,6 +71,7 @@ bool SimulatedRun::run_to_end() {
   return false;
 }
 
+bool SimulatedRun::is_over() { return impl_->is_over(); }
 void SimulatedRun::stop() { impl_->engine.request_stop(); }
 absl::Status SimulatedRun::status() const {
   if (impl_->status) return *impl_->status;

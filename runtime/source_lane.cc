@@ -59,12 +59,13 @@ bool SourceLane::step() {
       if (p.state == ReadState::caught_up) watch_quiet(p);
     }
   }
+  finish_by_hand();
   if (publish_watermark()) return true;
   if (try_end_source()) return false;
   if (engine_.is_stopping()) return false;  // held records keep the lane alive
   const bool pausing = engine_.commit_phase() != CommitPhase::none;
   settled_ = pausing;
-  if (pausing || !has_room()) return false;
+  if (pausing || !has_room() || must_wait_for_last()) return false;
   Partition* partition = choose();
   return partition && read(*partition);
 }
@@ -116,6 +117,23 @@ void SourceLane::mark_stopped() {
   }
 }
 
+/// A source that was told to stop has nothing more.
+void SourceLane::finish_by_hand() {
+  if (!stage_.node->source_switch->is_stopped()) return;
+  for (Partition& p : partitions_) {
+    if (p.state == ReadState::finished) continue;
+    p.state = ReadState::finished;
+    p.status->state.store(name_of(p.state));
+    p.status->gates.store(0);
+    p.status->is_finished.store(true);
+    engine_.on_source_progress();
+  }
+}
+
+bool SourceLane::must_wait_for_last() {
+  return !stage_.node->source->reads_ahead() && has_under_way() && wait_for_idle();
+}
+
 /// The readable partition with the lowest watermark; turn by turn where they are equal.
 SourceLane::Partition* SourceLane::choose() {
   Partition* best = nullptr;
@@ -137,6 +155,7 @@ SourceLane::Partition* SourceLane::choose() {
 }
 
 bool SourceLane::is_open(Partition& partition) {
+  if (!stage_.node->source_switch->is_paused()) partition.took_one = false;
   const std::uint32_t gates = gates_of(partition);
   const std::uint32_t before = partition.status->gates.load(std::memory_order_relaxed);
   if (gates != before) {
@@ -160,6 +179,10 @@ std::uint32_t SourceLane::gates_of(const Partition& partition) const {
   // The laggard is never gated: only its progress lets state shrink.
   if (engine_.is_state_over_budget() && partition.clock.watermark > engine_.lowest_watermark())
     gates |= Gates::kMemory;
+  // A coroutine goes on to its next record: it may be waiting for it already, or want to hear the signal.
+  if (stage_.node->source_switch->is_paused() && (partition.took_one || stage_.node->source->reads_ahead())) {
+    gates |= Gates::kByHand;
+  }
   return gates;
 }
 
@@ -177,7 +200,8 @@ bool SourceLane::read(Partition& partition) {
   const std::size_t reserved = engine_.budget().reserve(engine_.config().batch_max_bytes);
   // Without credit, a lane that has nothing under way still reads one record: somebody must move.
   if (reserved == 0 && has_under_way()) return has_room();
-  const std::size_t limit = reserved == 0 ? 1 : partition.target;
+  const bool one = reserved == 0 || !stage_.node->source->reads_ahead();
+  const std::size_t limit = one ? 1 : partition.target;
   // While it was idle, the others' watermark went ahead: what is older than that is late.
   if (partition.status->is_idle.load())
     partition.clock.watermark = std::max(partition.clock.watermark, watermark());
@@ -204,6 +228,7 @@ bool SourceLane::read(Partition& partition) {
 
 void SourceLane::after_read(Partition& partition, const detail::ReadOutcome& outcome, std::size_t limit) {
   partition.state = outcome.state;
+  partition.took_one = outcome.records > 0 && stage_.node->source_switch->is_paused();
   if (outcome.records >= limit) partition.target = std::min(max_batch, 2 * partition.target);
   if (outcome.records > 0) {
     partition.last_read = now();

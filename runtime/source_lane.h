@@ -14,9 +14,10 @@ namespace slipstream::runtime {
 /// Why a partition isn't read. A partition is gated while any is set.
 struct Gates {
   static constexpr std::uint32_t kMemory = 1;  ///< retained state is over the budget and others are behind
-  /// Ahead of the n-th source it depends on, in the order of Node::dependencies; those beyond the 31st share
+  static constexpr std::uint32_t kByHand = 2;  ///< paused through its SourceSwitch
+  /// Ahead of the n-th source it depends on, in the order of Node::dependencies; those beyond the 30th share
   /// a bit.
-  static constexpr std::uint32_t dependency(std::size_t n) { return 2u << (n < 30 ? n : 30); }
+  static constexpr std::uint32_t dependency(std::size_t n) { return 4u << (n < 29 ? n : 29); }
 };
 
 /// What anyone may read of a source partition, written by the lane that reads it.
@@ -63,6 +64,7 @@ class SourceLane final : public Lane {
     EventTime quiet_base = kMinTime;  ///< the watermark when it became quiet
     std::chrono::nanoseconds next_quiet_look{0};
     bool alarmed = false;
+    bool took_one = false;  ///< since it was paused by hand
   };
 
   detail::SourceOperator& source() { return static_cast<detail::SourceOperator&>(head()); }
@@ -70,6 +72,8 @@ class SourceLane final : public Lane {
   bool publish_watermark();
   bool try_end_source();
   void mark_stopped();
+  void finish_by_hand();
+  bool must_wait_for_last();
   Partition* choose();
   bool is_open(Partition& partition);
   std::uint32_t gates_of(const Partition& partition) const;

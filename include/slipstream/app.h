@@ -17,6 +17,13 @@
 
 namespace slipstream {
 
+class Values;
+template <class T>
+class Proxy;
+namespace detail {
+class Handlers;
+}
+
 /// A running App. Destroying it stops the run and waits.
 class Run {
  public:
@@ -98,6 +105,28 @@ class App {
     return SourceStream<T>(graph_, node, stamping);
   }
 
+  /// Listens to sources with a handler: app.on(a, b).handle(f).to(x, y). Each is a Source, a Stream or a
+  /// Proxy; the same Source given several times is read once. Include slipstream/handler.h.
+  template <class... From>
+    requires(sizeof...(From) > 0)
+  auto on(const From&... from);
+  /// A channel between handlers. Include slipstream/proxy.h.
+  template <class T>
+  Proxy<T> proxy(std::string_view name, Here here = Here::current());
+  /// Called when the run has ended, well or not, in the order of these calls, before run() returns. What a
+  /// hook throws or returns is reported if nothing failed before it; the others are called all the same.
+  template <class F>
+  void at_exit(F hook) {
+    graph_->exit_hooks.push_back([hook = std::move(hook)]() mutable -> absl::Status {
+      if constexpr (std::is_void_v<std::invoke_result_t<F&>>) {
+        hook();
+        return absl::OkStatus();
+      } else {
+        return hook();
+      }
+    });
+  }
+
   /// The records that nodes with ErrorPolicy::dead_letter diverted.
   Stream<DeadLetter> dead_letters();
 
@@ -115,15 +144,19 @@ class App {
   /// Runs until all sources have finished or something fails.
   absl::Status run();
   absl::StatusOr<std::unique_ptr<Run>> start();
+  /// The same, with values for the handlers.
+  absl::Status run(const Values& values);
+  absl::StatusOr<std::unique_ptr<Run>> start(const Values& values);
   absl::StatusOr<std::unique_ptr<SteppedRun>> start_stepped();
   /// What a program's main() returns: does what the command line asks for, or runs until the end or SIGINT or
   /// SIGTERM (a second one ends the process at once, with 130); messages go to stderr. Exit codes: 0 all
   /// done; 1 not everything drained; 2 usage or configuration; 4 a record failed; 5 broker or authentication.
   int main();
+  int main(const Values& values);
 
   /// The graph as DOT.
   std::string graph_dot() const;
-  const std::shared_ptr<detail::Graph>& graph() const { return graph_; }
+  const std::shared_ptr<detail::Graph>& graph() const;
 
  private:
   absl::StatusOr<RuntimeConfig> runtime_config();
@@ -131,6 +164,7 @@ class App {
 
   struct Impl;
   std::shared_ptr<detail::Graph> graph_ = std::make_shared<detail::Graph>();
+  std::shared_ptr<detail::Handlers> handlers_;  ///< made with the App
   std::unique_ptr<Impl> impl_;
 };
 

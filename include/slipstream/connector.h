@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "slipstream/log.h"
 #include "slipstream/record.h"
+#include "slipstream/signal.h"
 #include "slipstream/time.h"
 
 /// What a connector implements: sources and sinks of bytes. Users of connectors don't need this header.
@@ -59,6 +60,7 @@ struct SourceEnv {
   const RuntimeConfig* config = nullptr;  ///< the App's settings; null where there is no App
   /// Like wake, once now() has reached this time. Several calls may be outstanding; each leads to a wake.
   std::function<void(EventTime)> wake_at;
+  std::function<Signal()> signal;  ///< what the source was told last; from any thread
 };
 
 struct PartitionOffset {
@@ -90,6 +92,8 @@ class SourceControl {
   /// The runtime won't read this partition until further notice (held), or will again. A source may stop
   /// fetching; it must not lose what it has fetched.
   virtual void hold(int /*partition*/, bool /*held*/) {}
+  /// False: the next read comes only when all that was read before has been dealt with.
+  virtual bool reads_ahead() const { return true; }
   /// Whether commit() means anything to this source.
   virtual bool commits() const { return false; }
   /// Records below these offsets are done, with all their effects.

@@ -74,11 +74,11 @@ class Start {
 struct SourceOptions {
   /// HOST:PORT[,HOST:PORT…]; empty: the App's kafka.brokers, or 127.0.0.1:9092.
   std::string brokers = {};
-  /// Where finished offsets are committed and, at the next start, resumed. This source reads all partitions and
-  /// must be the group's only member, but for sources of this process with other topics: opening waits for
-  /// members that died (session.timeout.ms, 10 s unless set) and then is FailedPrecondition with the names of
-  /// those that are there; a member that takes partitions later ends the run. An EmbeddedBroker doesn't notice
-  /// other members. Empty: nothing is committed, and every start begins at `start`.
+  /// Where finished offsets are committed and, at the next start, resumed. This source reads all partitions
+  /// and must be the group's only member, but for sources of this process with other topics: opening waits
+  /// for members that died (session.timeout.ms, 10 s unless set) and then is FailedPrecondition with the
+  /// names of those that are there; a member that takes partitions later ends the run. An EmbeddedBroker
+  /// doesn't notice other members. Empty: nothing is committed, and every start begins at `start`.
   std::string group = {};
   Start start = Start::beginning();  ///< for partitions without a committed offset
   /// Ends at the offsets that were the end when the source was opened.
@@ -231,8 +231,8 @@ class Admin {
   /// Returns when all of them can be written to. An error is about the first one refused; others may exist
   /// then.
   absl::Status create_topics(const std::vector<NewTopic>& topics);
-  /// Returns when none of them is listed any more. An error is about the first one refused; others may be gone
-  /// then.
+  /// Returns when none of them is listed any more. An error is about the first one refused; others may be
+  /// gone then.
   absl::Status delete_topics(const std::vector<std::string>& topics);
 
  private:

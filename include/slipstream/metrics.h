@@ -23,8 +23,8 @@ struct NodeMetrics {
   std::uint64_t late = 0;
   std::uint64_t skipped = 0;
   std::uint64_t dead_lettered = 0;
-  std::uint64_t held = 0;        ///< waiting in state now
-  std::uint64_t held_peak = 0;   ///< summed over lanes
+  std::uint64_t held = 0;       ///< waiting in state now
+  std::uint64_t held_peak = 0;  ///< summed over lanes
   std::uint64_t out_of_order = 0;
   std::uint64_t state_bytes = 0;
   std::chrono::nanoseconds busy{0};
@@ -48,8 +48,8 @@ struct PartitionMetrics {
   std::vector<std::string> gates;  ///< why it isn't read; "weather" waits for a source of that name
 };
 
-/// A picture of a run at one time. Counts of different nodes are read one after the other, so they fit together
-/// exactly only when nothing runs.
+/// A picture of a run at one time. Counts of different nodes are read one after the other, so they fit
+/// together exactly only when nothing runs.
 struct Metrics {
   std::vector<NodeMetrics> nodes;
   std::vector<PartitionMetrics> partitions;

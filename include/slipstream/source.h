@@ -53,8 +53,8 @@ auto from(R&& range) {
   using T = typename detail::RangeElement<R>::type;
   return Source<T>(std::make_shared<detail::WalkedSource<T, std::remove_cvref_t<R>>>(std::move(range)));
 }
-/// What a callable returns as std::optional<T>, until it returns an empty one. Called from one thread at a time,
-/// whenever the runtime has room; it should not block.
+/// What a callable returns as std::optional<T>, until it returns an empty one. Called from one thread at a
+/// time, whenever the runtime has room; it should not block.
 template <class F>
   requires detail::OptionalLike<std::invoke_result_t<F&>>
 auto generate(F f) {

@@ -412,6 +412,15 @@ class SourceStream : public Stream<T> {
     return *this;
   }
 
+  /// The source isn't read until every reason to pause it has been taken back with resume(). Handlers get
+  /// nothing of it any more, from their next message on; what was read already is kept and delivered after
+  /// the resume. (Other nodes go on with what was read; a coroutine goes on to its next record.) The reason
+  /// shows in metrics. From any thread, also from handlers.
+  void pause(std::string_view reason = "paused") const { node().source_switch->pause(reason); }
+  void resume(std::string_view reason = "paused") const { node().source_switch->resume(reason); }
+  /// The source has nothing more: as if it were at its end. What was read is processed. From any thread.
+  void stop() const { node().source_switch->stop(); }
+
   SourceStream on_error(const ErrorPolicy& policy) const {
     Stream<T>::on_error(policy);
     return *this;

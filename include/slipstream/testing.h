@@ -28,7 +28,8 @@ class PushedSource final : public MemorySource<T> {
 
   void push(int partition, T value, HeadersPtr headers) {
     const std::lock_guard lock(mutex_);
-    partitions_[static_cast<std::size_t>(partition)].items.push_back({std::move(value), kMinTime, std::move(headers)});
+    partitions_[static_cast<std::size_t>(partition)].items.push_back(
+        {std::move(value), kMinTime, std::move(headers)});
   }
   void advance_watermark(int partition, EventTime to) {
     const std::lock_guard lock(mutex_);
@@ -38,7 +39,9 @@ class PushedSource final : public MemorySource<T> {
     const std::lock_guard lock(mutex_);
     partitions_[static_cast<std::size_t>(partition)].finished = true;
   }
-  void skip_to(int partition, std::int64_t offset) { partitions_[static_cast<std::size_t>(partition)].offset = offset; }
+  void skip_to(int partition, std::int64_t offset) {
+    partitions_[static_cast<std::size_t>(partition)].offset = offset;
+  }
   void wake() {
     if (wake_) wake_();
   }
@@ -102,6 +105,8 @@ class SimulatedRun {
   void run_until_idle();
   void advance_time(Duration by);
   bool run_to_end();
+  /// The last lane has ended, everything is closed and the exit hooks have run.
+  bool is_over();
   void stop();
   absl::Status status() const;
   Metrics metrics() const;
@@ -120,17 +125,17 @@ struct TestOptions {
   std::uint64_t seed = 1;  ///< chooses which ready lane runs next
   int parallelism = 1;
   std::size_t batch_max_records = 4096;
-  int partitions = 1;      ///< of each source that is pushed to
+  int partitions = 1;  ///< of each source that is pushed to
   std::size_t memory_budget = std::size_t{64} << 20;
   LogHook log = {};
 };
 
-/// Runs an App on the calling thread with a virtual clock: no threads, no broker, the same lanes and operators as
-/// in production. The same seed and calls give the same run.
+/// Runs an App on the calling thread with a virtual clock: no threads, no broker, the same lanes and
+/// operators as in production. The same seed and calls give the same run.
 ///
 ///     App app;
-///     auto orders = app.source(from(std::vector<Order>{})).event_time(&Order::at, {.max_out_of_orderness = 5s});
-///     auto revenue = orders.key_by(&Order::shop).window(tumbling(1min)).aggregate<Revenue>("revenue");
+///     auto orders = app.source(from(std::vector<Order>{})).event_time(&Order::at, {.max_out_of_orderness =
+///     5s}); auto revenue = orders.key_by(&Order::shop).window(tumbling(1min)).aggregate<Revenue>("revenue");
 ///     TestDriver driver(app);
 ///     auto out = driver.watch(revenue);
 ///     driver.push(orders, {"ams", 5.0, EventTime(30s)});
@@ -139,7 +144,8 @@ struct TestOptions {
 ///     ASSERT_EQ(out->values.size(), 1u);
 class TestDriver {
  public:
-  explicit TestDriver(App& app, TestOptions options = {}) : graph_(app.graph()), options_(std::move(options)) {}
+  explicit TestDriver(App& app, TestOptions options = {})
+      : graph_(app.graph()), options_(std::move(options)) {}
 
   /// What the stream emits from now on, in order. Before the first run().
   template <class T>
@@ -153,10 +159,11 @@ class TestDriver {
         {.name = "watch " + std::to_string(++watched_)});
     return collected;
   }
-  /// Replaces the source's own records by what is pushed here. The first call for a source (this one or one of
-  /// those below) comes before the first run().
+  /// Replaces the source's own records by what is pushed here. The first call for a source (this one or one
+  /// of those below) comes before the first run().
   template <class T>
-  void push(const SourceStream<T>& source, std::type_identity_t<T> record, int partition = 0, Headers headers = {}) {
+  void push(const SourceStream<T>& source, std::type_identity_t<T> record, int partition = 0,
+            Headers headers = {}) {
     HeadersPtr shared = headers.empty() ? nullptr : std::make_shared<const Headers>(std::move(headers));
     pushed(source).push(partition, std::move(record), std::move(shared));
     pushed(source).wake();
@@ -198,16 +205,17 @@ class TestDriver {
     run_->advance_time(by);
     return run_->status();
   }
-  /// Until all sources have finished and everything is through; FailedPrecondition when nothing moves any more
-  /// before that.
+  /// Until all sources have finished and everything is through; FailedPrecondition when nothing moves any
+  /// more before that.
   absl::Status run_to_end() {
     if (absl::Status s = start(); !s.ok()) return s;
-    if (!run_->run_to_end()) return absl::FailedPreconditionError("the run waits for something: a source hasn't finished");
+    if (!run_->run_to_end())
+      return absl::FailedPreconditionError("the run waits for something: a source hasn't finished");
     return run_->status();
   }
   Metrics metrics() const { return run_->metrics(); }
-  /// The state after run(), and a run that goes on from it. The programs must have the same nodes; parallelism,
-  /// batches and seed may differ.
+  /// The state after run(), and a run that goes on from it. The programs must have the same nodes;
+  /// parallelism, batches and seed may differ.
   absl::StatusOr<detail::Snapshot> snapshot() {
     if (absl::Status s = run(); !s.ok()) return s;
     return run_->snapshot();
@@ -232,12 +240,14 @@ class TestDriver {
   detail::PushedSource<T>& pushed(const SourceStream<T>& source) {
     detail::Node& node = *source.outputs().front().from;
     for (auto& [n, s] : sources_) {
-      if (n == &node) return static_cast<detail::PushedSource<T>&>(*static_cast<detail::TypedSource<T>*>(s.get()));
+      if (n == &node)
+        return static_cast<detail::PushedSource<T>&>(*static_cast<detail::TypedSource<T>*>(s.get()));
     }
     auto made = std::make_shared<detail::PushedSource<T>>(options_.partitions);
     std::shared_ptr<detail::TypedSource<T>> typed = made;
     if (run_) {
-      mistake_ = absl::FailedPreconditionError("TestDriver: push to source '" + node.name + "' before the first run, if only skip_to(source, 0, 0)");
+      mistake_ = absl::FailedPreconditionError("TestDriver: push to source '" + node.name +
+                                               "' before the first run, if only skip_to(source, 0, 0)");
     } else {
       node.substitute(typed, &made->control());
     }

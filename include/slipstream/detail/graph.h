@@ -13,10 +13,13 @@
 #include "slipstream/detail/exchange.h"
 #include "slipstream/detail/operator.h"
 #include "slipstream/detail/source_operator.h"
+#include "slipstream/detail/source_switch.h"
 
 /// What a program's streams describe: nodes and how they are connected, with the typed parts hidden behind
 /// functions. The runtime turns it into stages of lanes.
 namespace slipstream {
+
+class Values;
 
 /// What a quiet source partition (everything read, nothing coming) does with its watermark.
 struct WhenQuiet {
@@ -43,7 +46,8 @@ enum class Role {
   source,   ///< heads a stage that reads; as many lanes as partitions, at most the parallelism
   chained,  ///< runs in the lane of what feeds it
   keyed,    ///< heads a stage of lanes that own keys
-  sink,     ///< heads a stage of one lane
+  sink,     ///< heads a stage of one lane and ends there
+  serial,   ///< heads a stage of one lane
 };
 
 struct Node;
@@ -88,6 +92,7 @@ struct Node {
 
   // Sources
   SourceControl* source = nullptr;
+  std::shared_ptr<SourceSwitch> source_switch;
   /// Reads another TypedSource of the same record type instead; for tests.
   std::function<void(std::shared_ptr<void> typed_source, SourceControl*)> substitute;
   bool has_event_time = false;
@@ -99,9 +104,11 @@ struct Node {
   bool is_dead_letters = false;  ///< the stage all lanes send diverted records to
 };
 
-struct Graph {
+struct Graph : std::enable_shared_from_this<Graph> {
   std::vector<std::unique_ptr<Node>> nodes;
   std::vector<std::string> mistakes;  ///< found while it was described; said when it is run
+  std::vector<std::function<absl::Status()>> exit_hooks;
+  std::shared_ptr<const Values> values;  ///< for handlers; never null while it runs
 
   Node& add(std::string kind, Role role, std::string_view name, const std::source_location& where);
   /// `name`, or "name 2" and so on when there is a node of that name: snapshots and metrics tell sources

@@ -1,0 +1,312 @@
+#pragma once
+#include <concepts>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "slipstream/app.h"
+#include "slipstream/detail/handler_operator.h"
+#include "slipstream/pipe.h"
+#include "slipstream/source.h"
+#include "slipstream/stream.h"
+#include "slipstream/values.h"
+
+/// The handler door: sources, handlers and sinks, many to many.
+///
+///     app.on(numbers, more_numbers).handle([](int n) { return n * 10; }).to(first, second);
+///
+/// Handlers that share a source or a Proxy form a serial domain: each message goes through all that listen to
+/// it, in the order they were bound, before the next message of any of their sources; never two at once. A
+/// pause takes effect between two messages. Different domains run side by side.
+namespace slipstream {
+
+template <class T>
+class Proxy;  // proxy.h
+
+/// What a handler or sink may ask beside its message: take a second parameter `const HandlerContext&`.
+struct HandlerContext {
+  const RecordInfo& record;
+  const Values& values;  ///< given to App::run()
+};
+
+namespace detail {
+
+template <class F, class T>
+concept TakesMessage =
+    std::invocable<F&> || std::invocable<F&, const T&> ||
+    std::invocable<F&, const T&, const HandlerContext&> || std::invocable<F&, const T&, const RecordInfo&>;
+
+template <class F, class T>
+decltype(auto) call_handler(F& f, const T& message, const HandlerContext& context) {
+  if constexpr (std::invocable<F&, const T&>) {
+    return std::invoke(f, message);
+  } else if constexpr (std::invocable<F&, const T&, const HandlerContext&>) {
+    return std::invoke(f, message, context);
+  } else if constexpr (std::invocable<F&, const T&, const RecordInfo&>) {
+    return std::invoke(f, message, context.record);
+  } else {
+    return std::invoke(f);
+  }
+}
+
+/// What a handler's result is to its sinks: the elements of an optional or a range, though not of a text.
+template <class R>
+struct Emits {
+  using type = R;
+};
+template <class R>
+  requires((RangeLike<R> || OptionalLike<R>) && !std::convertible_to<R, std::string_view>)
+struct Emits<R> : RangeElement<R> {};
+template <class F, class T>
+using HandlerResult = std::remove_cvref_t<decltype(call_handler(std::declval<F&>(), std::declval<const T&>(),
+                                                                std::declval<const HandlerContext&>()))>;
+template <class F, class T>
+using HandlerOut = typename Emits<HandlerResult<F, T>>::type;
+
+template <class R, class Each>
+void for_each_output(R&& result, Each&& each) {
+  using Result = std::remove_cvref_t<R>;
+  if constexpr (std::convertible_to<Result, std::string_view>) {
+    each(result);
+  } else if constexpr (OptionalLike<Result>) {
+    if (result.has_value()) each(*result);
+  } else if constexpr (RangeLike<Result>) {
+    for (auto&& element : result) each(element);
+  } else {
+    each(result);
+  }
+}
+
+/// The sinks behind one handler, in order.
+template <class Out>
+struct HandlerSinks {
+  std::vector<std::function<void(const Out&, Delivery&)>> all;
+};
+template <>
+struct HandlerSinks<void> {};
+
+}  // namespace detail
+
+/// A handler with its sinks.
+template <class Out>
+class Handled {
+ public:
+  Handled(std::shared_ptr<detail::Graph> graph, detail::HandlerBinding& binding,
+          std::shared_ptr<detail::HandlerSinks<Out>> sinks)
+      : graph_(std::move(graph)), binding_(&binding), sinks_(std::move(sinks)) {}
+
+  /// Each output goes to these, one after the other, before the handler's next output: callables (of the
+  /// output, or of it and a HandlerContext), connectors' sinks, Proxies. May be called again to add more.
+  template <class... To>
+  const Handled& to(To... to) const {
+    static_assert(!std::is_void_v<Out>,
+                  "to() behind a handler that returns nothing: return what the sinks shall get");
+    if constexpr (!std::is_void_v<Out>) (add(std::move(to)), ...);
+    return *this;
+  }
+  /// Names the handler in metrics and messages; without it, it is where it stands in the program.
+  const Handled& named(std::string_view name) const {
+    binding_->name = name;
+    binding_->named = true;
+    return *this;
+  }
+  /// What happens when the handler or one of its sinks throws: fail (the default), skip or dead letter. Other
+  /// handlers get the message all the same, unless the run ends. Outputs made before the throw are out.
+  const Handled& on_error(const ErrorPolicy& policy) const {
+    binding_->errors = policy;
+    return *this;
+  }
+
+ private:
+  template <class U>
+  void add(const Sink<U>& sink) const {
+    static_assert(std::convertible_to<const Out&, const U&>,
+                  "to(): the sink takes another type than the handler returns");
+    auto plan = std::make_shared<detail::OutputPlan<U>>();
+    plan->sink = sink.impl().get();
+    plan->attach = [graph = graph_.get(), sink](std::vector<detail::Input> from) {
+      Stream<U>(graph->shared_from_this(), std::move(from)).sink(sink);
+    };
+    binding_->outputs.push_back(plan);
+    sinks_->all.push_back([plan](const Out& value, detail::Delivery& delivery) {
+      static_cast<detail::HandlerOutput<U>&>(delivery.op.output(plan->port)).push(value, delivery);
+    });
+  }
+  template <class U>
+  void add(const Proxy<U>& proxy) const {
+    static_assert(std::convertible_to<const Out&, const U&>,
+                  "to(): the Proxy has another type than the handler returns");
+    const detail::Node* node = proxy.stream().outputs().front().from;
+    binding_->publishes_to.push_back(node);
+    sinks_->all.push_back([node](const Out& value, detail::Delivery& delivery) {
+      if (auto* port = delivery.op.find_port(*node))
+        static_cast<detail::HandlerPort<U>&>(*port).publish(value, delivery);
+    });
+  }
+  template <class F>
+  void add(F f) const {
+    static_assert(
+        detail::TakesMessage<F, Out>,
+        "to() needs sinks for what the handler returns: callables of it, a Sink or a Proxy of its type");
+    if constexpr (detail::TakesMessage<F, Out>) {
+      sinks_->all.push_back([graph = graph_.get(), f = std::make_shared<F>(std::move(f))](
+                                const Out& value, detail::Delivery& delivery) {
+        detail::call_handler(*f, value, HandlerContext{delivery.info, *graph->values});
+      });
+    }
+  }
+
+  std::shared_ptr<detail::Graph> graph_;
+  detail::HandlerBinding* binding_;
+  std::shared_ptr<detail::HandlerSinks<Out>> sinks_;
+};
+
+namespace detail {
+
+/// A stream a handler listens to, through what was put in between: listen(f, end) adds a step that calls
+/// f(message, delivery).
+template <class T>
+struct Listened {
+  using type = T;
+  PortPlanBase* port;
+  std::function<void(HandlerBinding&, Step<T>, std::function<void(Delivery&)> end)> listen;
+};
+
+template <class T>
+Listened<T> listened(Handlers& handlers, const Stream<T>& stream) {
+  PortPlan<T>& port = handlers.port<T>(stream.outputs());
+  return {&port, [&port](HandlerBinding& handler, Step<T> run, std::function<void(Delivery&)> end) {
+            port.listeners.push_back({&handler, std::move(run), std::move(end)});
+          }};
+}
+
+}  // namespace detail
+
+/// What App::on() returns: give it a handler.
+template <class... Ts>
+class On {
+ public:
+  On(std::shared_ptr<detail::Graph> graph, std::shared_ptr<detail::Handlers> handlers,
+     detail::Listened<Ts>... from)
+      : graph_(std::move(graph)), handlers_(std::move(handlers)), from_(std::move(from)...) {}
+
+  /// Sends the messages through a Pipe in front of the handler; several apply from left to right. `make` is a
+  /// function from Incoming<T> to a Pipe, such as a coroutine.
+  template <class F>
+    requires(sizeof...(Ts) == 1)
+  auto pipe(F make) const {
+    using T = std::tuple_element_t<0, std::tuple<Ts...>>;
+    static_assert(std::invocable<F&, Incoming<T>>,
+                  "pipe() needs a function from Incoming<message> to a Pipe");
+    using P = std::invoke_result_t<F&, Incoming<T>>;
+    using U = typename P::Output;
+    const detail::Listened<T>& from = std::get<0>(from_);
+    detail::Listened<U> through{from.port, [from, make](detail::HandlerBinding& handler, detail::Step<U> run,
+                                                        std::function<void(detail::Delivery&)> end) {
+                                  auto pipe = std::make_shared<P>(std::invoke(make, Incoming<T>{}));
+                                  from.listen(
+                                      handler,
+                                      [pipe, run](const T& message, detail::Delivery& delivery) {
+                                        pipe->run(message, [&](const U& value) { run(value, delivery); });
+                                      },
+                                      [pipe, run, end](detail::Delivery& delivery) {
+                                        pipe->run(std::nullopt,
+                                                  [&](const U& value) { run(value, delivery); });
+                                        if (end) end(delivery);
+                                      });
+                                }};
+    return On<U>(graph_, handlers_, std::move(through));
+  }
+
+  /// Calls f for each message of all the sources. It takes the message, the message and a HandlerContext, or
+  /// nothing; it returns nothing, a value, an optional, or a range or Generator of values. f is called by one
+  /// thread at a time.
+  template <class F>
+  auto handle(F f, Here here = Here::current()) const {
+    static_assert(
+        (detail::TakesMessage<F, Ts> && ...),
+        "handle() needs a function that takes every source's message, the message and a HandlerContext, "
+        "or nothing");
+    if constexpr ((detail::TakesMessage<F, Ts> && ...)) {
+      using Out = detail::HandlerOut<F, std::tuple_element_t<0, std::tuple<Ts...>>>;
+      static_assert((std::same_as<detail::HandlerOut<F, Ts>, Out> && ...),
+                    "handle() needs a function that returns the same type for the messages of all sources");
+      detail::HandlerBinding& binding = handlers_->bind(
+          std::string(here.file_name()) + ":" + std::to_string(here.line()),
+          std::apply([](const auto&... from) { return std::vector<detail::PortPlanBase*>{from.port...}; },
+                     from_));
+      auto sinks = std::make_shared<detail::HandlerSinks<Out>>();
+      auto shared = std::make_shared<F>(std::move(f));
+      std::apply([&](const auto&... from) { (listen<Out>(from, binding, shared, sinks), ...); }, from_);
+      return Handled<Out>(graph_, binding, std::move(sinks));
+    }
+  }
+
+ private:
+  template <class Out, class T, class F>
+  void listen(const detail::Listened<T>& from, detail::HandlerBinding& binding, const std::shared_ptr<F>& f,
+              const std::shared_ptr<detail::HandlerSinks<Out>>& sinks) const {
+    from.listen(binding,
+                [graph = graph_.get(), f, sinks](const T& message, detail::Delivery& delivery) {
+                  const HandlerContext context{delivery.info, *graph->values};
+                  if constexpr (std::is_void_v<Out>) {
+                    detail::call_handler(*f, message, context);
+                  } else {
+                    detail::for_each_output(detail::call_handler(*f, message, context),
+                                            [&](const Out& value) {
+                                              ++delivery.outputs;
+                                              for (const auto& sink : sinks->all) sink(value, delivery);
+                                            });
+                  }
+                },
+                {});
+  }
+
+  std::shared_ptr<detail::Graph> graph_;
+  std::shared_ptr<detail::Handlers> handlers_;
+  std::tuple<detail::Listened<Ts>...> from_;
+};
+
+namespace detail {
+
+/// The stream a handler listens to when it is given this.
+template <class T>
+Stream<T> stream_of(App&, Handlers&, const Stream<T>& stream) {
+  return stream;
+}
+template <class T>
+Stream<T> stream_of(App&, Handlers&, const Proxy<T>& proxy) {
+  return proxy.stream();
+}
+template <class T>
+Stream<T> stream_of(App& app, Handlers& handlers, const Source<T>& source) {
+  for (const auto& [impl, stream] : handlers.sources) {
+    if (impl == source.impl().get()) return *std::static_pointer_cast<SourceStream<T>>(stream);
+  }
+  auto stream = std::make_shared<SourceStream<T>>(app.source(source));
+  handlers.sources.emplace_back(source.impl().get(), stream);
+  return *stream;
+}
+
+template <class... Ts>
+On<Ts...> make_on(const std::shared_ptr<Graph>& graph, const std::shared_ptr<Handlers>& handlers,
+                  const Stream<Ts>&... streams) {
+  if (((streams.graph() != graph) || ...)) graph->mistakes.push_back("on() of a stream of another App");
+  return On<Ts...>(graph, handlers, listened(*handlers, streams)...);
+}
+
+}  // namespace detail
+
+template <class... From>
+  requires(sizeof...(From) > 0)
+auto App::on(const From&... from) {
+  return detail::make_on(graph_, handlers_, detail::stream_of(*this, *handlers_, from)...);
+}
+
+}  // namespace slipstream

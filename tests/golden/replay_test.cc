@@ -1,0 +1,128 @@
+#include <gtest/gtest.h>
+
+#define TOML_HEADER_ONLY 0
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "handler_programs.h"
+#include "pausing_programs.h"
+#include "pipe_programs.h"
+
+/// Every file in cases/ is an observed run of the Python package; what ours did is compared with it
+/// literally, but for what stands in differences.toml, each with its reason.
+namespace slipstream::test {
+namespace {
+
+namespace fs = std::filesystem;
+const fs::path kFolder = fs::path(SLIPSTREAM_SOURCE_DIR) / "tests/golden";
+
+Programs programs() {
+  Programs all;
+  for (const Programs& some : {handler_programs(), pipe_programs(), pausing_programs()})
+    all.insert(some.begin(), some.end());
+  return all;
+}
+
+std::vector<std::string> case_names() {
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(kFolder / "cases"))
+    names.push_back(entry.path().stem().string());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+/// By path in `observed`, such as "sink.end.exception": what ours has there, as JSON; empty: nothing.
+std::map<std::string, std::string> differences_of(const std::string& name) {
+  std::map<std::string, std::string> found;
+  const toml::table file = toml::parse_file((kFolder / "differences.toml").string());
+  for (const auto& entry : *file["difference"].as_array()) {
+    const toml::table& d = *entry.as_table();
+    if (d["file"].value<std::string>() == name)
+      found[*d["path"].value<std::string>()] = *d["ours"].value<std::string>();
+  }
+  return found;
+}
+
+class Comparison {
+ public:
+  explicit Comparison(std::map<std::string, std::string> differences)
+      : differences_(std::move(differences)) {}
+  void compare(const std::string& path, simdjson::dom::element theirs, simdjson::dom::element ours) {
+    if (const auto it = differences_.find(path); it != differences_.end()) {
+      used_.insert(path);
+      simdjson::dom::parser parser;
+      EXPECT_EQ(simdjson::minify(ours), simdjson::minify(parser.parse(it->second)))
+          << path << ", as differences.toml has it";
+      return;
+    }
+    if (!theirs.is_object() || !ours.is_object()) {
+      EXPECT_EQ(simdjson::minify(ours), simdjson::minify(theirs)) << path;
+      return;
+    }
+    for (const auto& [key, value] : theirs.get_object()) {
+      const std::string at = path.empty() ? std::string(key) : path + "." + std::string(key);
+      auto mine = ours[key];
+      if (mine.error() == simdjson::SUCCESS) {
+        compare(at, value, mine.value());
+      } else if (differences_.contains(at) && differences_.at(at).empty()) {
+        used_.insert(at);
+      } else {
+        ADD_FAILURE() << "ours has no " << at;
+      }
+    }
+    for (const auto& [key, value] : ours.get_object()) {
+      EXPECT_EQ(theirs[key].error(), simdjson::SUCCESS) << "only ours has " << path << "." << key;
+    }
+  }
+  void expect_all_used() const {
+    for (const auto& [path, ours] : differences_)
+      EXPECT_TRUE(used_.contains(path)) << "a difference without a place: " << path;
+  }
+
+ private:
+  std::map<std::string, std::string> differences_;
+  std::set<std::string> used_;
+};
+
+class Golden : public testing::TestWithParam<std::string> {};
+
+TEST_P(Golden, HappensHereAsInPython) {
+  const Programs all = programs();
+  const auto program = all.find(GetParam());
+  ASSERT_NE(program, all.end()) << "no program for cases/" << GetParam() << ".json";
+  simdjson::dom::parser file_parser, our_parser;
+  Case c{file_parser.load((kFolder / "cases" / (GetParam() + ".json")).string())};
+  for (c.seed = 1; c.seed <= 5; ++c.seed) {
+    SCOPED_TRACE("seed " + std::to_string(c.seed));
+    const std::string ours = program->second(c);
+    simdjson::dom::element observed;
+    ASSERT_EQ(our_parser.parse(ours).get(observed), simdjson::SUCCESS) << ours;
+    Comparison comparison(differences_of(GetParam()));
+    comparison.compare("", c.file["observed"], observed);
+    comparison.expect_all_used();
+    if (HasFailure()) break;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Cases, Golden, testing::ValuesIn(case_names()),
+                         [](const auto& info) { return info.param; });
+
+TEST(Differences, HaveACaseAndAReason) {
+  const auto names = case_names();
+  const toml::table file = toml::parse_file((kFolder / "differences.toml").string());
+  for (const auto& entry : *file["difference"].as_array()) {
+    const toml::table& d = *entry.as_table();
+    const std::string name = d["file"].value_or(std::string());
+    EXPECT_TRUE(std::find(names.begin(), names.end(), name) != names.end()) << name;
+    EXPECT_FALSE(d["reason"].value_or(std::string()).empty()) << name << " " << d["path"];
+    EXPECT_TRUE(d["ours"].is_string()) << name << " " << d["path"];
+  }
+}
+
+}  // namespace
+}  // namespace slipstream::test
