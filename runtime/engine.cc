@@ -618,6 +618,15 @@ bool Engine::holds_records() const {
   });
 }
 
+/// Whether records that were read will not be processed.
+bool Engine::has_abandoned() const {
+  return std::any_of(lanes_.begin(), lanes_.end(), [](const Lane* lane) {
+    return std::any_of(lane->operators().begin(), lane->operators().end(), [](const auto& op) {
+      return op->abandons_held() && op->counters.held.get() > 0;
+    });
+  });
+}
+
 void Engine::notify_all() {
   if (!is_started_.load(std::memory_order_acquire)) return;
   for (Lane* lane : lanes_) lane->notify();
@@ -645,7 +654,7 @@ absl::Status Engine::close() {
       if (absl::Status s = sink.node->sink->finish(); !s.ok()) fail_connector(sink.node->name, s);
     }
   }
-  if (!has_failed()) commit_offsets();
+  if (!has_failed() && !has_abandoned()) commit_offsets();
   close_connectors();  // no wake comes from here on
   for (auto& source : sources_) source->node->source_switch->on_change({});
   executor_.stop();

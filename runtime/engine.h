@@ -117,6 +117,7 @@ class Engine {
   bool try_commit();
   void commit_offsets();
   bool holds_records() const;
+  bool has_abandoned() const;
   void notify_all();
   void schedule_state_check();
   std::size_t state_bytes() const;

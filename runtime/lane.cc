@@ -483,7 +483,7 @@ bool Lane::try_end() {
     if (channel.end == Control::End::none) return false;
     stopped = stopped || channel.end == Control::End::stopped;
   }
-  if (holds_records()) return false;
+  if (holds_records() && !(engine_.is_stopping() && head().abandons_held())) return false;
   if (!is_delivered()) return false;
   end(stopped ? Control::End::stopped : Control::End::finished);
   return false;

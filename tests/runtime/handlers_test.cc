@@ -365,6 +365,33 @@ TEST(Pause, HoldsTheWatermark) {
   EXPECT_EQ(sink->values().size(), 10u);
 }
 
+TEST(Pause, DoesNotKeepAStoppedRunFromEnding) {
+  App app;
+  auto journal = std::make_shared<Journal>();
+  auto fake = std::make_shared<FakeSource>(
+      FakeSource::Options{.name = "in", .commits = true, .finished = false}, journal);
+  for (int i = 0; i < 10; ++i) fake->push(std::to_string(i));
+  auto source = app.source(decoded(fake, text()));
+  std::vector<std::string> out;
+  app.on(source)
+      .handle([&](const std::string& m) {
+        out.push_back(m);
+        if (m == "3") source.pause();
+      })
+      .named("it");
+  RuntimeConfig config;
+  config.commit_interval = 1h;
+  Simulated s(app, config);
+  s.run.stop();
+  EXPECT_TRUE(s.run.run_to_end());
+  EXPECT_TRUE(s.run.status().ok()) << s.run.status();
+  EXPECT_EQ(out.size(), 4u);
+  EXPECT_EQ(s.run.metrics().node("it")->held, 6u);
+  for (const std::string& entry : journal->entries()) {
+    EXPECT_EQ(entry.find("commit"), std::string::npos) << "what is held was not handled: " << entry;
+  }
+}
+
 TEST(Stop, EndsASourceAsIfItHadNothingMore) {
   App app;
   auto endless = app.source("endless", generate([n = 0]() mutable { return std::optional(n++); }));

@@ -136,6 +136,7 @@ class HandlerOperator final : public Operator {
   void resume() override;
   /// Messages of a paused source hold the watermark.
   EventTime hold() const override;
+  bool abandons_held() const override { return true; }
 
   HandlerOutputBase& output(std::size_t port) { return *outputs_[port]; }
   /// Where handlers listen to this source; null when none does.
