@@ -269,8 +269,9 @@ class Stream {
     node.is_blocking = options.blocking;
     node.errors = options.errors;
     node.outputs = 0;
-    node.make = [shared = std::make_shared<F>(std::move(f))](const detail::OperatorEnv& env) {
-      return std::make_unique<Op>(env, shared);
+    node.make = [shared = std::make_shared<F>(std::move(f)),
+                 blocking = options.blocking](const detail::OperatorEnv& env) {
+      return std::make_unique<Op>(env, shared, blocking);
     };
     node.make_edge = [](int, const detail::EdgeEnv& env) { return detail::make_forward<T>(env); };
   }

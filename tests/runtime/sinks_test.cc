@@ -7,10 +7,12 @@
 #include <map>
 #include <numeric>
 #include <random>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "fakes.h"
+#include "slipstream/json.h"
 #include "slipstream/testing.h"
 #include "waiting.h"
 
@@ -490,6 +492,37 @@ TEST(Commit, OfAGraphWithStateFollowsReading) {
   EXPECT_TRUE(c.run->status().ok());
   EXPECT_EQ(c.committed[0], c.source->read_so_far())
       << "what was read before the end is committed at the end";
+}
+
+// Or a bad record at the end would be read, and diverted, again at each start.
+TEST(Commit, IncludesBadRecordsAtTheEnd) {
+  auto journal = std::make_shared<Journal>();
+  auto source = std::make_shared<FakeSource>(FakeSource::Options{.name = "in", .commits = true}, journal);
+  for (const char* value : {"1", "2", "x", "y"}) source->push(value);
+  App app;
+  std::vector<int> out;
+  app.source(decoded(source, json<int>())).on_error(ErrorPolicy::skip()).sink([&](int n) {
+    out.push_back(n);
+  });
+  const Ended end = run_to_end(app);
+  ASSERT_TRUE(end.status.ok()) << end.status;
+  EXPECT_THAT(out, testing::ElementsAre(1, 2));
+  EXPECT_EQ(end.metrics.partitions[0].next_offset, 4);
+  EXPECT_EQ(journal->count("in commit 0:4"), 1u);
+}
+
+// What blocks may take long for each record: a run that has failed must not wait for a whole batch.
+TEST(BlockingSink, IsNotCalledAgainWhenTheRunHasFailed) {
+  App app;
+  int calls = 0;
+  app.source(from(std::vector<int>(100)))
+      .sink([&](int) { ++calls == 3 ? throw std::runtime_error("enough") : void(); },
+            {.name = "slow", .blocking = true});
+  const Ended end = run_to_end(app);
+  EXPECT_EQ(end.status.message(), "slow: in-memory records partition 0 offset 2: enough");
+  EXPECT_EQ(calls, 3);
+  const NodeMetrics slow = *end.metrics.node("slow");
+  EXPECT_EQ(slow.in, slow.forwarded + slow.skipped);
 }
 
 TEST(Commit, WorksOnThreadsWhileRecordsFlow) {

@@ -59,7 +59,7 @@ class TypedSourceOperator final : public SourceOperator {
     if (!state.ok()) return state.status();
     ReadOutcome outcome{*state, batch_.size() + into.bad_count(), 0};
     counters.in += outcome.records;
-    if (!batch_.empty()) clock.next_offset = batch_.ids[batch_.size() - 1].offset + 1;
+    if (outcome.records > 0) clock.next_offset = into.next_offset();
     if (stamping_.select) stamp(clock);
     clock.watermark = std::max(clock.watermark, into.watermark());
     outcome.bytes = batch_.footprint_bytes();

@@ -111,7 +111,8 @@ class EncodedSink final : public TypedSink<T> {
 template <class T, class F>
 class CallSink final : public TypedOperator<T> {
  public:
-  CallSink(const OperatorEnv& env, std::shared_ptr<F> f) : TypedOperator<T>(env), f_(std::move(f)) {}
+  CallSink(const OperatorEnv& env, std::shared_ptr<F> f, bool is_slow)
+      : TypedOperator<T>(env), f_(std::move(f)), is_slow_(is_slow) {}
 
  protected:
   void process(Batch<T>& batch) override {
@@ -120,17 +121,20 @@ class CallSink final : public TypedOperator<T> {
     this->guarded(
         batch, i,
         [&](std::size_t at) {
+          if (is_slow_ && this->lane().failed()) return false;
           call(*f_, batch, at);
           ++done;
           return true;
         },
         [](std::size_t) {});
+    this->counters.skipped += batch.size() - i;
     this->counters.forwarded += done;
     this->counters.out += done;
   }
 
  private:
   std::shared_ptr<F> f_;
+  const bool is_slow_;  ///< it is worth a look whether the run has failed before each call
 };
 
 /// The head of a connector's sink stage: one lane.

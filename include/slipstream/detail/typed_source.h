@@ -30,6 +30,7 @@ class SourceBatch {
 
   void add(T value, std::int64_t offset, std::optional<EventTime> timestamp = {}, HeadersPtr headers = nullptr) {
     start(offset);
+    next_offset_ = offset + 1;
     batch_.ids.push_offset(offset);
     batch_.values.push_back(std::move(value));
     const std::size_t i = batch_.size() - 1;
@@ -47,6 +48,7 @@ class SourceBatch {
   /// Many at once, with consecutive offsets.
   void add_range(const T* first, std::size_t count, std::int64_t offset) {
     start(offset);
+    next_offset_ = offset + static_cast<std::int64_t>(count);
     batch_.ids.push_offsets(offset, count);
     batch_.values.insert(batch_.values.end(), first, first + count);
   }
@@ -55,8 +57,11 @@ class SourceBatch {
   EventTime watermark() const { return watermark_; }
   void bad(const RawRecord& record, std::string_view cause) {
     ++read_bad_;
+    next_offset_ = record.offset + 1;
     bad_(record, cause);
   }
+  /// Behind the last record, good or bad.
+  std::int64_t next_offset() const { return next_offset_; }
   std::size_t size() const { return batch_.size(); }
   std::size_t bad_count() const { return read_bad_; }
 
@@ -70,6 +75,7 @@ class SourceBatch {
   std::uint32_t source_;
   std::uint32_t partition_;
   std::size_t read_bad_ = 0;
+  std::int64_t next_offset_ = 0;
   EventTime watermark_ = kMinTime;
 };
 
