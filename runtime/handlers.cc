@@ -132,6 +132,9 @@ HandlerBinding& Handlers::bind(std::string_view location, std::vector<PortPlanBa
   auto binding = std::make_unique<HandlerBinding>();
   binding->location = location.substr(location.find_last_of('/') + 1);  // npos + 1 is 0
   binding->name = "handler at " + binding->location;
+  if (completed_) {
+    graph_.mistakes.push_back(binding->name + " comes too late: the App's graph has been looked at or run");
+  }
   for (PortPlanBase* port : ports) port->bindings.push_back(binding.get());
   binding->ports = std::move(ports);
   bindings_.push_back(std::move(binding));

@@ -330,6 +330,7 @@ void Lane::drop(detail::Message* message) {
 
 bool Lane::step() {
   if (!finish_pending()) return false;
+  if (head().hold() != watermark_hold_) watermark_dirty_ = true;
   if (in_watermark_) {
     in_watermark_ = false;
     broadcast(std::min(head().output_watermark(ports_), least_hold()));
@@ -447,7 +448,7 @@ void Lane::advance_watermark() {
     EventTime& port = least[static_cast<std::size_t>(channel.port)];
     port = std::min(port, channel.watermark);
   }
-  const EventTime hold = head().hold();
+  const EventTime hold = watermark_hold_ = head().hold();
   bool moved = false;
   for (std::size_t p = 0; p < ports_.size(); ++p) {
     const EventTime now = std::min(least[p], hold);

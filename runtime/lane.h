@@ -180,6 +180,7 @@ class Lane : public detail::LaneServices {
   std::vector<InChannel> in_;
   std::vector<EventTime> ports_;  ///< by input port, as told to the head
   bool watermark_dirty_ = false;
+  EventTime watermark_hold_ = kMaxTime;  ///< the head's hold when its ports' watermarks were last looked at
   bool in_watermark_ = false;
   bool ended_ = false;
   SinkState sink_state_ = SinkState::open;

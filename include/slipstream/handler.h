@@ -142,6 +142,7 @@ class Handled {
   void add(const Proxy<U>& proxy) const {
     static_assert(std::convertible_to<const Out&, const U&>,
                   "to(): the Proxy has another type than the handler returns");
+    if (proxy.stream().graph() != graph_) graph_->mistakes.push_back("to() of a Proxy of another App");
     const detail::Node* node = proxy.stream().outputs().front().from;
     binding_->publishes_to.push_back(node);
     sinks_->all.push_back([node](const Out& value, detail::Delivery& delivery) {

@@ -504,6 +504,21 @@ TEST(PipeTest, YieldsTheRestWhenTheSourceEnds) {
   EXPECT_THAT(out, ElementsAre(ElementsAre(0, 1), ElementsAre(2, 3), ElementsAre(4)));
 }
 
+TEST(PipeTest, YieldsTheRestAlsoAfterAPauseAtTheEnd) {
+  App app;
+  std::vector<std::vector<int>> out;
+  auto source = app.source(from(numbers(0, 5)));
+  app.on(source).handle([&](int n) {
+    if (n == 1) source.pause();
+  });
+  app.on(source).pipe(pairs_and_rest).handle([&](const std::vector<int>& v) { out.push_back(v); });
+  Simulated s(app);
+  EXPECT_EQ(out.size(), 1u);
+  source.resume();
+  EXPECT_TRUE(s.run.run_to_end());
+  EXPECT_THAT(out, ElementsAre(ElementsAre(0, 1), ElementsAre(2, 3), ElementsAre(4)));
+}
+
 TEST(PipeTest, ThatThrowsIsAnErrorOfItsHandler) {
   App app;
   std::vector<int> other;
@@ -572,6 +587,26 @@ TEST(HandlerErrors, ARetryIsRefused) {
   app.on(from(numbers(0, 1))).handle(kSame).named("it").on_error(ErrorPolicy::retry(1, 1s));
   EXPECT_EQ(app.run().message(),
             "it: a handler can't retry; what it did before it failed, it would do again");
+}
+
+TEST(HandlerErrors, AProxyOfAnotherAppIsRefused) {
+  App app, other;
+  const auto proxy = other.proxy<int>("theirs");
+  app.on(from(numbers(0, 1))).handle(kSame).to(proxy);
+  EXPECT_EQ(app.run().message(), "to() of a Proxy of another App");
+  App listener;
+  listener.on(proxy).handle(kSame);
+  EXPECT_EQ(listener.run().message(), "on() of a stream of another App");
+}
+
+TEST(HandlerErrors, OneThatComesTooLateIsRefused) {
+  App app;
+  const auto source = from(numbers(0, 1));
+  app.on(source).handle(kSame);
+  EXPECT_NE(app.graph_dot(), "");
+  app.on(source).handle(kSame).named("late");
+  EXPECT_THAT(std::string(app.run().message()),
+              testing::EndsWith("comes too late: the App's graph has been looked at or run"));
 }
 
 TEST(ExitHooks, RunInOrderWhenTheRunHasEnded) {
