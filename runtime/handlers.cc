@@ -179,6 +179,7 @@ void Handlers::complete() {
     if (!ports.empty()) add_domain(ports);
   }
   add_sinks();
+  sources.clear();  // streams own the graph, which owns the handlers from here on
 }
 
 void Handlers::add_domain(const std::vector<PortPlanBase*>& ports) {

@@ -13,7 +13,7 @@
 namespace slipstream::test {
 
 /// After this long a condition counts as never coming true. Generous: machines are slow under sanitizers.
-inline constexpr std::chrono::seconds kPatience{5};
+inline constexpr std::chrono::seconds kPatience{60};
 
 inline std::string describe(const Metrics& m) {
   std::string text =
