@@ -196,7 +196,7 @@ App::App(int argc, const char* const* argv, std::string about) : App() {
   if (impl_->arguments.ok()) impl_->rest = impl_->arguments->rest;
 }
 
-App::~App() = default;
+App::~App() { handlers_->sources.clear(); }  // streams own the graph, whose nodes own the handlers
 
 const std::vector<std::string>& App::arguments() const {
   impl_->program_reads_rest = true;

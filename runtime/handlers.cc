@@ -179,7 +179,6 @@ void Handlers::complete() {
     if (!ports.empty()) add_domain(ports);
   }
   add_sinks();
-  sources.clear();  // streams own the graph, which owns the handlers from here on
 }
 
 void Handlers::add_domain(const std::vector<PortPlanBase*>& ports) {
