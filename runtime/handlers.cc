@@ -135,7 +135,7 @@ HandlerBinding& Handlers::bind(std::string_view location, std::vector<PortPlanBa
   if (completed_) {
     graph_.mistakes.push_back(binding->name + " comes too late: the App's graph has been looked at or run");
   }
-  for (PortPlanBase* port : ports) port->bindings.push_back(binding.get());
+  for (PortPlanBase* port : ports) port->has_handlers = true;
   binding->ports = std::move(ports);
   bindings_.push_back(std::move(binding));
   return *bindings_.back();
@@ -174,7 +174,7 @@ void Handlers::complete() {
   for (std::size_t domain = 0; domain < ports_.size(); ++domain) {
     std::vector<PortPlanBase*> ports;
     for (std::size_t p = 0; p < ports_.size(); ++p) {
-      if (domain_of[p] == domain && !ports_[p]->bindings.empty()) ports.push_back(ports_[p].get());
+      if (domain_of[p] == domain && ports_[p]->has_handlers) ports.push_back(ports_[p].get());
     }
     if (!ports.empty()) add_domain(ports);
   }

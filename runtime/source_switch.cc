@@ -23,7 +23,7 @@ void SourceSwitch::pause(std::string_view reason) {
     if (std::find(g.reasons.begin(), g.reasons.end(), reason) == g.reasons.end())
       g.reasons.emplace_back(reason);
     paused_ = true;
-    if (!stopped_) signal_ = Signal::pause;
+    signal_ = Signal::pause;
   }
   changed();
 }
@@ -35,14 +35,13 @@ void SourceSwitch::resume(std::string_view reason) {
     std::erase(g.reasons, reason);
     if (!g.reasons.empty() || !paused_) return;
     paused_ = false;
-    if (!stopped_) signal_ = Signal::resume;
+    signal_ = Signal::resume;
   }
   changed();
 }
 
 void SourceSwitch::stop() {
   stopped_ = true;
-  signal_ = Signal::stop;
   changed();
 }
 

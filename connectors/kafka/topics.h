@@ -45,7 +45,7 @@ struct Awaited {
   bool create = false;            ///< let the broker create it
   std::string way_out;            ///< the end of the message about a missing topic
 };
-/// The partition count of a topic that has a leader; no_such_topic().
+/// The partition count of a topic that has a leader; NotFound as no_such_topic() says it.
 absl::StatusOr<int> await_topic(Client& client, const std::string& topic, const Awaited& how);
 
 /// Returns when the broker no longer lists a topic that was deleted: it answers before.

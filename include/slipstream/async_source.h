@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "slipstream/detail/coroutine.h"
 #include "slipstream/signal.h"
 #include "slipstream/source.h"
 #include "slipstream/time.h"
@@ -30,7 +31,6 @@ inline constexpr Nothing nothing;
 ///       for (int i = 0;; ++i) {
 ///         co_await slipstream::sleep(1s);
 ///         const slipstream::Signal told = co_yield i;  // what the source was told last
-///         if (told == slipstream::Signal::stop) co_return;
 ///       }
 ///     }
 ///     app.on(slipstream::from(ticks())).handle(...);
@@ -53,7 +53,7 @@ class AsyncGenerator {
       Signal await_resume() const noexcept { return promise.signal; }
     };
 
-    AsyncGenerator get_return_object() { return AsyncGenerator(Handle::from_promise(*this)); }
+    AsyncGenerator get_return_object() { return AsyncGenerator(*this); }
     std::suspend_always initial_suspend() noexcept { return {}; }
     std::suspend_always final_suspend() noexcept { return {}; }
     Told yield_value(T v) {
@@ -68,22 +68,12 @@ class AsyncGenerator {
     void return_void() noexcept {}
     void unhandled_exception() { error = std::current_exception(); }
   };
-  using Handle = std::coroutine_handle<promise_type>;
-
-  AsyncGenerator(AsyncGenerator&& o) noexcept : handle_(std::exchange(o.handle_, {})) {}
-  AsyncGenerator& operator=(AsyncGenerator&& o) noexcept {
-    std::swap(handle_, o.handle_);
-    return *this;
-  }
-  ~AsyncGenerator() {
-    if (handle_) handle_.destroy();
-  }
   /// For the runtime.
-  Handle handle() const { return handle_; }
+  std::coroutine_handle<promise_type> handle() const { return coroutine_.handle(); }
 
  private:
-  explicit AsyncGenerator(Handle handle) : handle_(handle) {}
-  Handle handle_;
+  explicit AsyncGenerator(promise_type& promise) : coroutine_(promise) {}
+  detail::Coroutine<promise_type> coroutine_;
 };
 
 namespace detail {
@@ -107,14 +97,11 @@ class AsyncSource final : public MemorySource<T> {
     auto handle = generator_.handle();
     auto& promise = handle.promise();
     promise.signal = env_.signal();
-    handle.resume();
-    if (promise.error) {
-      try {
-        std::rethrow_exception(std::exchange(promise.error, {}));
-      } catch (...) {
-        return absl::UnknownError("the coroutine failed at record " + std::to_string(offset_) + ": " +
-                                  describe_current_exception());
-      }
+    try {
+      detail::resume(handle);
+    } catch (...) {
+      return absl::UnknownError("the coroutine failed at record " + std::to_string(offset_) + ": " +
+                                describe_current_exception());
     }
     if (handle.done()) return ReadState::finished;
     if (promise.sleep) {

@@ -3,7 +3,8 @@
 #include <exception>
 #include <iterator>
 #include <memory>
-#include <utility>
+
+#include "slipstream/detail/coroutine.h"
 
 namespace slipstream {
 
@@ -19,7 +20,7 @@ class Generator {
     const T* value = nullptr;
     std::exception_ptr error;
 
-    Generator get_return_object() { return Generator(Handle::from_promise(*this)); }
+    Generator get_return_object() { return Generator(*this); }
     std::suspend_always initial_suspend() noexcept { return {}; }
     std::suspend_always final_suspend() noexcept { return {}; }
     std::suspend_always yield_value(const T& v) noexcept {
@@ -29,49 +30,35 @@ class Generator {
     void return_void() noexcept {}
     void unhandled_exception() { error = std::current_exception(); }
   };
-  using Handle = std::coroutine_handle<promise_type>;
 
   class Iterator {
    public:
     using value_type = T;
     using difference_type = std::ptrdiff_t;
-    explicit Iterator(Handle handle) : handle_(handle) {}
+    explicit Iterator(std::coroutine_handle<promise_type> handle) : handle_(handle) {}
     const T& operator*() const { return *handle_.promise().value; }
     Iterator& operator++() {
-      resume(handle_);
+      detail::resume(handle_);
       return *this;
     }
     void operator++(int) { ++*this; }
     bool operator==(std::default_sentinel_t) const { return handle_.done(); }
 
    private:
-    Handle handle_;
+    std::coroutine_handle<promise_type> handle_;
   };
-
-  Generator(Generator&& o) noexcept : handle_(std::exchange(o.handle_, {})) {}
-  Generator& operator=(Generator&& o) noexcept {
-    std::swap(handle_, o.handle_);
-    return *this;
-  }
-  ~Generator() {
-    if (handle_) handle_.destroy();
-  }
 
   /// Runs to the first value; call once. Rethrows what the coroutine throws, as ++ does.
   Iterator begin() {
-    resume(handle_);
-    return Iterator(handle_);
+    detail::resume(coroutine_.handle());
+    return Iterator(coroutine_.handle());
   }
   std::default_sentinel_t end() const { return {}; }
 
  private:
-  explicit Generator(Handle handle) : handle_(handle) {}
-  static void resume(Handle handle) {
-    handle.resume();
-    if (handle.promise().error) std::rethrow_exception(std::exchange(handle.promise().error, {}));
-  }
+  explicit Generator(promise_type& promise) : coroutine_(promise) {}
 
-  Handle handle_;
+  detail::Coroutine<promise_type> coroutine_;
 };
 
 }  // namespace slipstream

@@ -174,7 +174,6 @@ namespace detail {
 /// f(message, delivery).
 template <class T>
 struct Listened {
-  using type = T;
   PortPlanBase* port;
   std::function<void(HandlerBinding&, Step<T>, std::function<void(Delivery&)> end)> listen;
 };

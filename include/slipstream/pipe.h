@@ -5,6 +5,8 @@
 #include <optional>
 #include <utility>
 
+#include "slipstream/detail/coroutine.h"
+
 namespace slipstream {
 
 template <class In, class Out>
@@ -40,7 +42,7 @@ class Pipe {
       std::optional<In> await_resume() { return std::exchange(promise.message, std::nullopt); }
     };
 
-    Pipe get_return_object() { return Pipe(Handle::from_promise(*this)); }
+    Pipe get_return_object() { return Pipe(*this); }
     std::suspend_never initial_suspend() noexcept { return {}; }
     std::suspend_always final_suspend() noexcept { return {}; }
     std::suspend_always yield_value(Out v) {
@@ -51,44 +53,35 @@ class Pipe {
     void return_void() noexcept {}
     void unhandled_exception() { error = std::current_exception(); }
   };
-  using Handle = std::coroutine_handle<promise_type>;
   using Input = In;
   using Output = Out;
-
-  Pipe(Pipe&& o) noexcept : handle_(std::exchange(o.handle_, {})) {}
-  Pipe& operator=(Pipe&& o) noexcept {
-    std::swap(handle_, o.handle_);
-    return *this;
-  }
-  ~Pipe() {
-    if (handle_) handle_.destroy();
-  }
 
   /// Hands a message over (empty: the end) and calls f(output) for everything that is yielded until the pipe
   /// awaits the next one. Also for what it yields before it awaits its first.
   template <class F>
   void run(std::optional<In> message, F&& f) {
     drain(f);
-    if (handle_.done()) return;
-    handle_.promise().message = std::move(message);
-    handle_.resume();
+    const auto handle = coroutine_.handle();
+    if (handle.done()) return;
+    handle.promise().message = std::move(message);
+    handle.resume();
     drain(f);
   }
 
  private:
-  explicit Pipe(Handle handle) : handle_(handle) {}
+  explicit Pipe(promise_type& promise) : coroutine_(promise) {}
   template <class F>
   void drain(F& f) {
-    auto& promise = handle_.promise();
+    const auto handle = coroutine_.handle();
     for (;;) {
-      if (promise.error) std::rethrow_exception(std::exchange(promise.error, {}));
-      if (!promise.value) return;
-      const Out value = std::move(*std::exchange(promise.value, std::nullopt));
+      detail::rethrow(handle);
+      if (!handle.promise().value) return;
+      const Out value = std::move(*std::exchange(handle.promise().value, std::nullopt));
       f(value);
-      handle_.resume();
+      handle.resume();
     }
   }
-  Handle handle_;
+  detail::Coroutine<promise_type> coroutine_;
 };
 
 /// (previous, current) of all messages that follow each other.

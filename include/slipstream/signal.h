@@ -9,7 +9,6 @@ enum class Signal : std::uint8_t {
   none,    ///< nothing so far
   pause,   ///< paused, for at least one reason
   resume,  ///< no reason is left
-  stop,    ///< ended: as if it had nothing more
 };
 
 }  // namespace slipstream

@@ -269,10 +269,8 @@ class Stream {
     node.is_blocking = options.blocking;
     node.errors = options.errors;
     node.outputs = 0;
-    node.make = [shared = std::make_shared<F>(std::move(f)),
-                 blocking = options.blocking](const detail::OperatorEnv& env) {
-      return std::make_unique<Op>(env, shared, blocking);
-    };
+    node.make = [shared = std::make_shared<F>(std::move(f)), blocking = options.blocking](
+                    const detail::OperatorEnv& env) { return std::make_unique<Op>(env, shared, blocking); };
     node.make_edge = [](int, const detail::EdgeEnv& env) { return detail::make_forward<T>(env); };
   }
 
@@ -419,7 +417,8 @@ class SourceStream : public Stream<T> {
   /// shows in metrics. From any thread, also from handlers.
   void pause(std::string_view reason = "paused") const { node().source_switch->pause(reason); }
   void resume(std::string_view reason = "paused") const { node().source_switch->resume(reason); }
-  /// The source has nothing more: as if it were at its end. What was read is processed. From any thread.
+  /// The source has nothing more, as if it were at its end: it isn't read again, a coroutine not resumed.
+  /// What was read is processed. From any thread.
   void stop() const { node().source_switch->stop(); }
 
   SourceStream on_error(const ErrorPolicy& policy) const {

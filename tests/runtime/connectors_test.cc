@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "mistaken.h"
 #include "slipstream/app.h"
 #include "slipstream/testing.h"
 
@@ -20,14 +21,6 @@ class Nowhere final : public RawSink {
   absl::StatusOr<std::uint64_t> delivered() override { return 0; }
 };
 
-std::string complaint(const std::function<void(App&)>& build) {
-  App app;
-  build(app);
-  const absl::Status s = app.run();
-  EXPECT_EQ(s.code(), absl::StatusCode::kInvalidArgument) << s;
-  return std::string(s.message());
-}
-
 TEST(ConnectorUse, OneSourceIsReadOnce) {
   const auto numbers = from<int>({1, 2, 3});
   const std::string said = complaint([&](App& app) {
@@ -35,8 +28,8 @@ TEST(ConnectorUse, OneSourceIsReadOnce) {
     app.source("again", numbers).sink([](int) {});
   });
   EXPECT_EQ(said,
-            "the source 'in-memory records' is used twice, at connectors_test.cc:34 and "
-            "connectors_test.cc:35: "
+            "the source 'in-memory records' is used twice, at connectors_test.cc:27 and "
+            "connectors_test.cc:28: "
             "call App::source once and use its stream twice, or make two sources");
 }
 
@@ -48,7 +41,7 @@ TEST(ConnectorUse, OneSinkIsWrittenToOnce) {
     words.sink(sink);
   });
   EXPECT_EQ(said,
-            "the sink 'nowhere' is used twice, at connectors_test.cc:47 and connectors_test.cc:48: "
+            "the sink 'nowhere' is used twice, at connectors_test.cc:40 and connectors_test.cc:41: "
             "merge() the "
             "streams in front of it, or make two sinks");
 }

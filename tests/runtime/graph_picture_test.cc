@@ -4,22 +4,13 @@
 #include <string>
 #include <vector>
 
-#include "slipstream/app.h"
+#include "mistaken.h"
 
 /// What --graph draws.
 namespace slipstream::test {
 namespace {
 
 using namespace std::chrono_literals;
-
-struct Row {
-  int key = 0;
-  EventTime at;
-};
-SLIPSTREAM_FIELDS(Row, key, at)
-
-Source<Row> no_rows() { return from(std::vector<Row>{}); }
-const auto kNothing = [](const auto&) {};
 
 TEST(GraphPicture, ShowsNodesExchangesAndDependencies) {
   App app;

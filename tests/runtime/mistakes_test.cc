@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "mistaken.h"
 #include "slipstream/testing.h"
 
 /// What a wrongly described program is told before it runs. Line numbers are those of this file.
@@ -12,23 +13,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-struct Row {
-  int key = 0;
-  EventTime at;
-};
-SLIPSTREAM_FIELDS(Row, key, at)
-
-Source<Row> no_rows() { return from(std::vector<Row>{}); }
-const auto kNothing = [](const auto&) {};
 const auto kFirst = [](const Row& l, const Row*) { return l.key; };
 
-std::string complaint(const std::function<void(App&)>& build) {
-  App app;
-  build(app);
-  const absl::Status s = app.run();
-  EXPECT_EQ(s.code(), absl::StatusCode::kInvalidArgument) << s;
-  return std::string(s.message());
-}
 std::string here(int line) { return "mistakes_test.cc:" + std::to_string(line); }
 
 TEST(Mistakes, NothingToRun) {

@@ -105,7 +105,7 @@ struct PortPlanBase {
   virtual std::unique_ptr<HandlerPortBase> make() const = 0;
   virtual EdgeEnd make_edge(const EdgeEnv& env) const = 0;
   std::vector<Input> from;
-  std::vector<HandlerBinding*> bindings;  ///< that listen, in order
+  bool has_handlers = false;
 
   std::vector<std::shared_ptr<SourceSwitch>> switches() const {
     std::vector<std::shared_ptr<SourceSwitch>> found;
@@ -195,8 +195,6 @@ class HandlerPort final : public HandlerPortBase {
       held_.append(batch);
       return;
     }
-    held_.clear();
-    at_ = 0;
     std::swap(held_.values, batch.values);
     held_.take_columns(batch);
   }
@@ -220,27 +218,16 @@ class HandlerPort final : public HandlerPortBase {
     while (at_ < held_.size() && !is_paused()) {
       if (op.stopped()) {
         op.counters.skipped += held();
-        at_ = held_.size();
+        held_.clear(), at_ = 0;
         break;
       }
-      // A handler may publish to its own source while it is paused, so the message must not stay where it is.
-      const T message = std::move(held_.values[at_]);
-      const RecordInfo info = held_.info(at_);
-      const HeadersPtr headers = held_.headers.empty() ? nullptr : held_.headers[at_];
-      ++at_;
-      handle(message, info, headers, op);
+      handle_next(held_, at_, op);
       op.deliver_published();
-      if (op.flush_at_times()) return at_ == held_.size();
+      if (op.flush_at_times()) return held() == 0;
     }
     return true;
   }
-  void deliver_published(HandlerOperator& op) override {
-    const T message = std::move(published_.values[published_at_]);
-    const RecordInfo info = published_.info(published_at_);
-    const HeadersPtr headers = published_.headers.empty() ? nullptr : published_.headers[published_at_];
-    if (++published_at_ == published_.size()) published_.clear(), published_at_ = 0;
-    handle(message, info, headers, op);
-  }
+  void deliver_published(HandlerOperator& op) override { handle_next(published_, published_at_, op); }
   void end(HandlerOperator& op) override {
     const RecordInfo info{kMinTime, {op.env().node_id, 0, 0, 0}, nullptr};
     for (const auto& listener : plan_.listeners) {
@@ -257,6 +244,14 @@ class HandlerPort final : public HandlerPortBase {
   }
 
  private:
+  /// Takes the message at `at` out before it is handled: handlers may publish into the same batch meanwhile.
+  void handle_next(Batch<T>& batch, std::size_t& at, HandlerOperator& op) {
+    const T message = std::move(batch.values[at]);
+    const RecordInfo info = batch.info(at);
+    const HeadersPtr headers = batch.headers.empty() ? nullptr : batch.headers[at];
+    if (++at == batch.size()) batch.clear(), at = 0;
+    handle(message, info, headers, op);
+  }
   void handle(const T& message, const RecordInfo& info, const HeadersPtr& headers, HandlerOperator& op) {
     Delivery delivery{info, headers ? &headers : nullptr, op};
     for (const auto& listener : plan_.listeners) {
