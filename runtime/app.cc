@@ -1,14 +1,17 @@
 #include "slipstream/app.h"
 
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <functional>
 #include <optional>
 #include <thread>
 
 #include "runtime/engine.h"
 #include "runtime/graph_picture.h"
+#include "runtime/standard_descriptors.h"
 #include "runtime/stepped_executor.h"
 #include "runtime/stop_signals.h"
 #include "slipstream/detail/exit_code.h"
@@ -298,9 +301,13 @@ int App::main(const Values& values) {
 }
 
 int App::main() {
+  occupy_standard_descriptors();
   const int code = do_main();
-  std::fflush(stdout);
-  return code;
+  errno = 0;
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
+  std::fprintf(stderr, "%s: what was written to standard output is not all there%s%s\n",
+               impl_->program.c_str(), errno ? ": " : "", errno ? std::strerror(errno) : "");
+  return code == detail::kExitOk ? static_cast<int>(detail::kExitNotDrained) : code;
 }
 
 int App::do_main() {

@@ -2,6 +2,7 @@
 #include <vector>
 
 #include "runtime/cli/command.h"
+#include "runtime/standard_descriptors.h"
 #include "slipstream/detail/exit_code.h"
 #include "slipstream/detail/nearest.h"
 #include "slipstream/detail/units.h"
@@ -60,4 +61,7 @@ int run(int argc, const char* const* argv) {
 }  // namespace
 }  // namespace slipstream::cli
 
-int main(int argc, char** argv) { return slipstream::cli::run(argc, argv); }
+int main(int argc, char** argv) {
+  slipstream::occupy_standard_descriptors();
+  return slipstream::cli::run(argc, argv);
+}

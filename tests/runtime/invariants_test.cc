@@ -2,10 +2,16 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <functional>
 #include <memory>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include "probe.h"
+#include "runtime/engine.h"
+#include "runtime/lane.h"
+#include "runtime/stepped_executor.h"
 #include "slipstream/detail/checked.h"
 #include "slipstream/slipstream.h"
 #include "waiting.h"
@@ -52,6 +58,25 @@ class Backdate final : public detail::TypedOperator<Event> {
   }
 };
 
+/// Calls f(lane, number of the record) before it lets a record through.
+template <class F>
+class Misdeed final : public detail::TypedOperator<Event> {
+ public:
+  Misdeed(const detail::OperatorEnv& env, F f) : TypedOperator(env), f_(std::move(f)) {}
+  detail::OutputPort<Event> out;
+
+ protected:
+  void process(detail::Batch<Event>& batch) override {
+    for (const Event& event : batch.values) f_(static_cast<runtime::Lane&>(lane()), event.key);
+    counters.forwarded += batch.size();
+    counters.out += batch.size();
+    out.emit(batch);
+  }
+
+ private:
+  F f_;
+};
+
 TEST(Checked, ARecordBehindTheWatermarkThatDoesNotSaySoIsADefect) {
   if (!detail::kChecked) GTEST_SKIP() << kUnchecked;
   App app;
@@ -88,6 +113,66 @@ TEST(Checked, AKeyInAnotherLaneThanItsOwnIsADefect) {
   EXPECT_EQ(status.code(), absl::StatusCode::kInternal) << status;
   EXPECT_THAT(std::string(status.message()), HasSubstr("a defect in slipstream: shard "));
   EXPECT_THAT(std::string(status.message()), HasSubstr(" came to another lane than its own"));
+}
+
+/// A source with event time and a probe of one lane behind it, that does something to its own lane.
+template <class F>
+absl::Status run_with_misdeed(App& app, F misdeed, std::function<void(runtime::Engine&)> before = {}) {
+  auto source = app.source("events", from(events(100))).event_time(&Event::at);
+  detail::Node& node = source.add("map", detail::Role::chained, "misdeed", Here::current());
+  node.make = [misdeed](const detail::OperatorEnv& env) {
+    return std::make_unique<Misdeed<F>>(env, misdeed);
+  };
+  node.as_receiver = [](detail::Operator& op) -> void* {
+    return static_cast<detail::Receiver<Event>*>(&static_cast<Misdeed<F>&>(op));
+  };
+  detail::connect_single<Misdeed<F>>(node);
+  probe<Event>(Stream<Event>(source.graph(), {{&node, 0}}), "behind", &Event::key, {}).sink([](const Event&) {
+  });
+  RuntimeConfig config;
+  config.parallelism = 1;
+  config.batch_max_records = 1;
+  runtime::SteppedExecutor executor(7);
+  runtime::Engine engine(*app.graph(), config, {}, executor);
+  if (absl::Status status = engine.open(); !status.ok()) return status;
+  if (before) before(engine);
+  engine.start();
+  while (executor.step()) {
+  }
+  return engine.close();
+}
+
+TEST(Checked, TwoThreadsInALaneAreADefect) {
+  if (!detail::kChecked) GTEST_SKIP() << kUnchecked;
+  App app;
+  const absl::Status status = run_with_misdeed(app, [](runtime::Lane& lane, int record) {
+    if (record == 50) std::thread([&lane] { lane.run(); }).join();
+  });
+  EXPECT_EQ(status.code(), absl::StatusCode::kInternal) << status;
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("a defect in slipstream: 'events' lane 0: two threads run it"));
+}
+
+TEST(Checked, AWatermarkThatIsTakenBackIsADefect) {
+  if (!detail::kChecked) GTEST_SKIP() << kUnchecked;
+  App app;
+  const absl::Status status = run_with_misdeed(app, [](runtime::Lane& lane, int record) {
+    if (record == 50) lane.edges().front()->channels.front().send_watermark(EventTime(1s));
+  });
+  EXPECT_EQ(status.code(), absl::StatusCode::kInternal) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("a defect in slipstream: 'behind' lane 0: channel 0 "
+                                                       "took its watermark back"));
+}
+
+TEST(Checked, CreditThatIsNotGivenBackIsADefect) {
+  if (!detail::kChecked) GTEST_SKIP() << kUnchecked;
+  App app;
+  const absl::Status status = run_with_misdeed(
+      app, [](runtime::Lane&, int) {},
+      [](runtime::Engine& engine) { EXPECT_EQ(engine.budget().reserve(64), 64u); });
+  EXPECT_EQ(status.code(), absl::StatusCode::kInternal) << status;
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("a defect in slipstream: 64 bytes of credit were not given back"));
 }
 
 TEST(Checked, NothingIsWrongWithARunThatKeepsItsWord) {
