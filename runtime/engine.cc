@@ -52,7 +52,10 @@ Engine::Engine(detail::Graph& graph, RuntimeConfig config, LogHook log, Executor
       executor_(executor),
       budget_(config_.memory_budget) {}
 
-Engine::~Engine() { close_connectors(); }
+Engine::~Engine() {
+  close_connectors();
+  detach_switches();
+}
 
 void Engine::log(LogLevel level, std::string_view component, const std::string& message) const {
   if (!log_) return;
@@ -95,6 +98,11 @@ absl::Status Engine::open() {
           "keyed state lives in memory only: after a crash the run goes on at the committed offsets without "
           "it (guarantee: none)");
     }
+  }
+  for (auto& source : sources_) {
+    source->node->source_switch->attach({[this] { notify_all(); }, source->node->name,
+                                         static_cast<int>(source->partitions.size()),
+                                         can_seek(*source->node)});
   }
   return absl::OkStatus();
 }
@@ -390,10 +398,29 @@ const Engine::Source* Engine::find_source(std::uint32_t node) const {
 
 void Engine::start() {
   is_started_ = true;
-  for (auto& source : sources_) source->node->source_switch->on_change([this] { notify_all(); });
   notify_all();
   schedule_commit();
   schedule_state_check();
+}
+
+/// Why the source can't be sought while it runs, where it can't.
+absl::Status Engine::can_seek(const Node& source) const {
+  if (!source.source->can_seek())
+    return absl::UnimplementedError(source.name + " can't be sought: what it has had it can't read again");
+  std::vector<const Node*> behind{&source};
+  for (std::size_t i = 0; i < behind.size(); ++i) {
+    for (std::size_t port = 0; port < behind[i]->outputs; ++port) {
+      for (const Consumer& consumer : consumers(graph_, *behind[i], static_cast<int>(port))) {
+        if (consumer.node->is_stateful) {
+          return absl::UnimplementedError(source.name + " can't be sought: '" + consumer.node->name +
+                                          "' behind it keeps state, which its records are part of already");
+        }
+        if (std::find(behind.begin(), behind.end(), consumer.node) == behind.end())
+          behind.push_back(consumer.node);
+      }
+    }
+  }
+  return absl::OkStatus();
 }
 
 void Engine::give_back(std::size_t bytes) {
@@ -606,7 +633,8 @@ bool Engine::try_commit() {
     const Lane& lane = *stage_of(sink.node)->lanes.front();
     return lane.is_done() || lane.is_settled();
   });
-  if (!settled) return false;
+  // A handler may have paused a source meanwhile, and hold what was read.
+  if (!settled || holds_records()) return false;
   commit_offsets();
   return true;
 }
@@ -621,9 +649,8 @@ bool Engine::holds_records() const {
 /// Whether records that were read will not be processed.
 bool Engine::has_abandoned() const {
   return std::any_of(lanes_.begin(), lanes_.end(), [](const Lane* lane) {
-    return std::any_of(lane->operators().begin(), lane->operators().end(), [](const auto& op) {
-      return op->abandons_held() && op->counters.held.get() > 0;
-    });
+    return std::any_of(lane->operators().begin(), lane->operators().end(),
+                       [](const auto& op) { return op->abandons_held() && op->counters.held.get() > 0; });
   });
 }
 
@@ -632,13 +659,23 @@ void Engine::notify_all() {
   for (Lane* lane : lanes_) lane->notify();
 }
 
+/// Never beyond where a partition was sought back to. Nothing of one that wasn't read.
+std::optional<std::int64_t> Engine::offset_to_commit(const Source& source, int partition) const {
+  const PartitionStatus& status = source.partitions[static_cast<std::size_t>(partition)];
+  const auto seek = source.node->source_switch->pending(partition);
+  const std::int64_t next = status.next_offset.load();
+  if (seek && seek->offset == kBeginning) return std::nullopt;  // where that is nobody knows yet
+  if (seek && seek->offset >= 0) return std::min(seek->offset, next);
+  return next > 0 || status.was_sought.load() ? std::optional(next) : std::nullopt;
+}
+
 void Engine::commit_offsets() {
   for (const auto& source : sources_) {
     if (!source->node->source->commits()) continue;
     std::vector<PartitionOffset> offsets;
     for (std::size_t p = 0; p < source->partitions.size(); ++p) {
-      const std::int64_t next = source->partitions[p].next_offset.load();
-      if (next > 0) offsets.push_back({static_cast<int>(p), next});
+      if (const auto next = offset_to_commit(*source, static_cast<int>(p)))
+        offsets.push_back({static_cast<int>(p), *next});
     }
     if (offsets.empty()) continue;
     if (absl::Status s = source->node->source->commit(offsets); !s.ok())
@@ -656,7 +693,7 @@ absl::Status Engine::close() {
   }
   if (!has_failed() && !has_abandoned()) commit_offsets();
   close_connectors();  // no wake comes from here on
-  for (auto& source : sources_) source->node->source_switch->on_change({});
+  detach_switches();
   executor_.stop();
   for (Lane* lane : lanes_) lane->discard();
   for (auto& source : sources_) {
@@ -667,6 +704,10 @@ absl::Status Engine::close() {
   }
   run_exit_hooks();
   return status();
+}
+
+void Engine::detach_switches() {
+  for (auto& source : sources_) source->node->source_switch->detach();
 }
 
 void Engine::run_exit_hooks() {
@@ -769,7 +810,7 @@ Metrics Engine::metrics() const {
       }
       if (gates & Gates::kMemory) pm.gates.push_back("memory");
       if (gates & Gates::kByHand) {
-        for (std::string& reason : source->node->source_switch->reasons())
+        for (std::string& reason : source->node->source_switch->reasons(static_cast<int>(p)))
           pm.gates.push_back(std::move(reason));
       }
       m.partitions.push_back(std::move(pm));

@@ -102,6 +102,7 @@ class Engine {
   absl::Status open_source(Source& source);
   absl::Status open_sink(SinkState& sink, Stage& stage);
   void close_connectors();
+  void detach_switches();
   void run_exit_hooks();
   void make_stages();
   void make_lanes(Stage& stage);
@@ -116,6 +117,8 @@ class Engine {
   void commit_tick();
   bool try_commit();
   void commit_offsets();
+  std::optional<std::int64_t> offset_to_commit(const Source& source, int partition) const;
+  absl::Status can_seek(const detail::Node& source) const;
   bool holds_records() const;
   bool has_abandoned() const;
   void notify_all();

@@ -6,6 +6,36 @@
 
 namespace slipstream::detail {
 
+// ---------------------------------------------------------------- ports
+
+std::vector<HandlerPortBase::Origin> PortPlanBase::origins() const {
+  std::vector<HandlerPortBase::Origin> found;
+  for (const Node* source : sources_of(from)) found.push_back({source->id, source->source_switch});
+  return found;
+}
+
+HandlerPortBase::HandlerPortBase(std::vector<Origin> origins) : origins_(std::move(origins)) {
+  for (Origin& origin : origins_) origin.port = origin.by_hand->add_port();
+}
+
+const HandlerPortBase::Origin* HandlerPortBase::origin_of(const RecordId& id) const {
+  const auto it = std::find_if(origins_.begin(), origins_.end(),
+                               [&](const Origin& origin) { return origin.source == id.source; });
+  return it == origins_.end() ? nullptr : &*it;
+}
+
+void HandlerPortBase::hear_of_seeks(HandlerOperator& op) {
+  for (Origin& origin : origins_) origin.heard = origin.by_hand->seeks();
+  drop_sought(op);
+  for (const Origin& origin : origins_) origin.by_hand->heard(origin.port, origin.heard);
+}
+
+void HandlerPortBase::tell_held() {
+  if ((held() > 0) == told_held_) return;
+  told_held_ = !told_held_;
+  for (const Origin& origin : origins_) origin.by_hand->holds(origin.port, told_held_);
+}
+
 // ---------------------------------------------------------------- the operator
 
 HandlerOperator::HandlerOperator(const OperatorEnv& env, std::vector<const PortPlanBase*> ports,
@@ -18,7 +48,7 @@ HandlerOperator::HandlerOperator(const OperatorEnv& env, std::vector<const PortP
 void HandlerOperator::receive_message(int port, BatchBase& batch) {
   BusyScope busy(*this);
   counters.in += batch.ids.size();
-  ports_[static_cast<std::size_t>(port)]->take(batch);
+  ports_[static_cast<std::size_t>(port)]->take(batch, *this);
   pump();
 }
 
@@ -33,8 +63,7 @@ void HandlerOperator::on_watermark(std::span<const EventTime> ports) {
 }
 
 bool HandlerOperator::has_pending() const {
-  return std::any_of(ports_.begin(), ports_.end(),
-                     [](const auto& port) { return port->held() > 0 && !port->is_paused(); });
+  return std::any_of(ports_.begin(), ports_.end(), [](const auto& port) { return port->has_work(); });
 }
 
 void HandlerOperator::resume() {
@@ -50,8 +79,8 @@ EventTime HandlerOperator::hold() const {
 
 void HandlerOperator::pump() {
   for (;;) {
-    const auto next = std::find_if(ports_.begin(), ports_.end(),
-                                   [](const auto& port) { return port->held() > 0 && !port->is_paused(); });
+    const auto next =
+        std::find_if(ports_.begin(), ports_.end(), [](const auto& port) { return port->has_work(); });
     if (next == ports_.end() || !(*next)->deliver(*this)) break;
   }
   flush();
@@ -60,7 +89,10 @@ void HandlerOperator::pump() {
 
 void HandlerOperator::count_held() {
   std::size_t held = 0;
-  for (const auto& port : ports_) held += port->held();
+  for (const auto& port : ports_) {
+    held += port->held();
+    port->tell_held();
+  }
   counters.held.set(held);
   counters.held_peak.set(std::max<std::uint64_t>(counters.held_peak.get(), held));
 }

@@ -1,6 +1,8 @@
 #include "runtime/source_lane.h"
 
 #include <algorithm>
+#include <utility>
+#include <vector>
 
 #include "runtime/engine.h"
 
@@ -60,12 +62,13 @@ bool SourceLane::step() {
     }
   }
   finish_by_hand();
+  const bool is_where_it_should = seek();
   if (publish_watermark()) return true;
   if (try_end_source()) return false;
   if (engine_.is_stopping()) return false;  // held records keep the lane alive
   const bool pausing = engine_.commit_phase() != CommitPhase::none;
   settled_ = pausing;
-  if (pausing || !has_room() || must_wait_for_last()) return false;
+  if (pausing || !is_where_it_should || !has_room() || must_wait_for_last()) return false;
   Partition* partition = choose();
   return partition && read(*partition);
 }
@@ -80,7 +83,7 @@ void SourceLane::wake_partitions() {
 /// The lane's watermark is the least of its unfinished partitions'. True when it moved.
 bool SourceLane::publish_watermark() {
   EventTime least = kMaxTime;
-  bool any_idle = false;
+  bool any_idle = is_kept_open_;
   for (Partition& p : partitions_) {
     if (p.state == ReadState::finished) continue;
     any_idle = any_idle || p.status->is_idle.load();
@@ -88,6 +91,7 @@ bool SourceLane::publish_watermark() {
   }
   follows_.store(least == kMaxTime && any_idle);
   if (follows_.load()) least = engine_.source_watermark(stage_.node->id);  // of other lanes' partitions
+  if (least == kMaxTime && is_kept_open_) least = latest_watermark();
   least = std::min(least, least_hold());
   if (least <= watermark()) return false;
   if (least == kMaxTime) return false;  // said by the end
@@ -96,15 +100,72 @@ bool SourceLane::publish_watermark() {
   return true;
 }
 
+EventTime SourceLane::latest_watermark() const {
+  EventTime latest = kMinTime;
+  for (const Partition& p : partitions_) latest = std::max(latest, p.clock.watermark);
+  return latest;
+}
+
 bool SourceLane::try_end_source() {
   if (is_done()) return true;
   const bool finished = std::all_of(partitions_.begin(), partitions_.end(),
                                     [](const Partition& p) { return p.state == ReadState::finished; });
   if (!finished && !engine_.is_stopping()) return false;
   if (!finished) mark_stopped();
-  if (holds_records()) return false;
+  if (holds_records() || (finished && !may_end())) return false;
   end(finished ? Control::End::finished : Control::End::stopped);
   engine_.on_source_progress();
+  return true;
+}
+
+/// A source that its handlers can seek back isn't at its end before they have had everything.
+bool SourceLane::may_end() {
+  detail::SourceSwitch& by_hand = *stage_.node->source_switch;
+  if (engine_.is_stopping() || by_hand.is_stopped()) return true;
+  std::vector<int> numbers;
+  for (const Partition& p : partitions_) numbers.push_back(p.number);
+  const bool ends =
+      !(by_hand.waits_to_end() && has_under_way() && wait_for_idle()) && by_hand.try_end(numbers);
+  if (!ends && !std::exchange(is_kept_open_, true)) notify();  // it follows the other lanes' watermark now
+  return ends;
+}
+
+/// Goes where the program wants to go on. False: it isn't there yet, so nothing may be read.
+bool SourceLane::seek() {
+  detail::SourceSwitch& by_hand = *stage_.node->source_switch;
+  if (!by_hand.differs_by_partition() || engine_.is_stopping() || by_hand.is_stopped()) return true;
+  bool arrived = true;
+  for (Partition& p : partitions_) {
+    const auto to = by_hand.pending(p.number);
+    if (!to) continue;
+    // Of what was read before nothing may reach a handler behind what is read then.
+    if ((has_under_way() && wait_for_idle()) || !by_hand.all_heard()) return false;
+    arrived = seek(p, *to) && arrived;
+  }
+  return arrived;
+}
+
+bool SourceLane::seek(Partition& partition, const detail::SourceSwitch::Seek& to) {
+  const auto at = stage_.node->source->seek(partition.number, to.offset);
+  if (!at.ok()) {
+    engine_.fail_connector(stage_.node->name, at.status());
+    return false;
+  }
+  if (!*at) return false;  // the source will wake this lane
+  PartitionStatus& status = *partition.status;
+  partition.clock.next_offset = **at;
+  // While it was finished, the others' watermark went ahead: what is older than that is late.
+  if (partition.state == ReadState::finished)
+    partition.clock.watermark = std::max(partition.clock.watermark, watermark());
+  partition.state = ReadState::more;
+  partition.quiet_since.reset();
+  partition.took_one = false;
+  status.watermark.store(count(partition.clock.watermark));
+  status.next_offset.store(**at);
+  status.was_sought.store(true);
+  status.is_finished.store(false);
+  status.state.store(name_of(ReadState::more));
+  stage_.node->source_switch->sought(partition.number, to);
   return true;
 }
 
@@ -155,7 +216,7 @@ SourceLane::Partition* SourceLane::choose() {
 }
 
 bool SourceLane::is_open(Partition& partition) {
-  if (!stage_.node->source_switch->is_paused()) partition.took_one = false;
+  if (!stage_.node->source_switch->is_paused(partition.number)) partition.took_one = false;
   const std::uint32_t gates = gates_of(partition);
   const std::uint32_t before = partition.status->gates.load(std::memory_order_relaxed);
   if (gates != before) {
@@ -180,7 +241,8 @@ std::uint32_t SourceLane::gates_of(const Partition& partition) const {
   if (engine_.is_state_over_budget() && partition.clock.watermark > engine_.lowest_watermark())
     gates |= Gates::kMemory;
   // A coroutine goes on to its next record: it may be waiting for it already, or want to hear the signal.
-  if (stage_.node->source_switch->is_paused() && (partition.took_one || stage_.node->source->reads_ahead())) {
+  if (stage_.node->source_switch->is_paused(partition.number) &&
+      (partition.took_one || stage_.node->source->reads_ahead())) {
     gates |= Gates::kByHand;
   }
   return gates;
@@ -228,7 +290,7 @@ bool SourceLane::read(Partition& partition) {
 
 void SourceLane::after_read(Partition& partition, const detail::ReadOutcome& outcome, std::size_t limit) {
   partition.state = outcome.state;
-  partition.took_one = outcome.records > 0 && stage_.node->source_switch->is_paused();
+  partition.took_one = outcome.records > 0 && stage_.node->source_switch->is_paused(partition.number);
   if (outcome.records >= limit) partition.target = std::min(max_batch, 2 * partition.target);
   if (outcome.records > 0) {
     partition.last_read = now();

@@ -25,6 +25,7 @@ struct PartitionStatus {
   std::atomic<std::int64_t> watermark{kMinTime.time_since_epoch().count()};
   std::atomic<std::int64_t> largest{kMinTime.time_since_epoch().count()};
   std::atomic<std::int64_t> next_offset{0};
+  std::atomic<bool> was_sought{false};
   std::atomic<std::uint64_t> records{0};
   std::atomic<std::uint32_t> gates{0};
   std::atomic<const char*> state{"active"};
@@ -70,9 +71,13 @@ class SourceLane final : public Lane {
   detail::SourceOperator& source() { return static_cast<detail::SourceOperator&>(head()); }
   void wake_partitions();
   bool publish_watermark();
+  EventTime latest_watermark() const;
   bool try_end_source();
   void mark_stopped();
   void finish_by_hand();
+  bool seek();
+  bool seek(Partition& partition, const detail::SourceSwitch::Seek& to);
+  bool may_end();
   bool must_wait_for_last();
   Partition* choose();
   bool is_open(Partition& partition);
@@ -85,8 +90,10 @@ class SourceLane final : public Lane {
   std::vector<Partition> partitions_;
   std::atomic<bool> woken_{false};
   std::atomic<bool> has_gated_{false};
-  std::atomic<bool> follows_{false};  ///< all its partitions are idle: its watermark is the other lanes'
-  std::size_t next_ = 0;              ///< where the search for a partition starts
+  std::atomic<bool> follows_{
+      false};  ///< all its partitions are idle or at their end: its watermark is the other lanes'
+  bool is_kept_open_ = false;  ///< everything is read, but handlers may seek back
+  std::size_t next_ = 0;       ///< where the search for a partition starts
 };
 
 }  // namespace slipstream::runtime

@@ -244,8 +244,9 @@ void Client::run_tasks() {
 }
 
 void Client::run_check() {
+  if (!options_.check || down_since_) return;
   const bool due = check_soon_.exchange(false) || Clock::now() >= next_check_;
-  if (options_.check && due && !down_since_) next_check_ = Clock::now() + options_.check();
+  if (due) next_check_ = Clock::now() + options_.check();
 }
 
 void Client::watch_connection() {

@@ -15,6 +15,8 @@ namespace slipstream::kafka {
 namespace {
 
 constexpr Milliseconds kRequest{30'000};
+constexpr Milliseconds kAgain{500};
+constexpr int kSeekMillis = 5'000;
 constexpr Milliseconds kCommitWithin{10'000};
 constexpr Milliseconds kCommitCutOffWithin{2'000};
 constexpr std::int64_t kNoTarget = std::numeric_limits<std::int64_t>::max();
@@ -28,8 +30,21 @@ struct Partition {
   std::function<void()> wake;
   Queue queue;
   detail::Mutex stopping;
-  bool fetching SLIPSTREAM_GUARDED_BY(stopping) = false;  // librdkafka knows the queue
-  std::int64_t position = 0;                              // the next offset to hand over
+  bool fetching SLIPSTREAM_GUARDED_BY(stopping) = false;          // librdkafka knows the queue
+  std::uint64_t fetches_for SLIPSTREAM_GUARDED_BY(stopping) = 0;  // the number of the seek that led there
+
+  /// Asked for by the lane, carried out by the poll thread, which has to ask the broker first.
+  struct Seek {
+    std::int64_t asked = 0;
+    std::uint64_t number = 0;
+    std::optional<absl::StatusOr<std::int64_t>> result = {};
+  };
+  detail::Mutex seeking;
+  std::optional<Seek> seek SLIPSTREAM_GUARDED_BY(seeking);
+  std::uint64_t seeks = 0;   // how many there were; their numbers
+  std::uint64_t sought = 0;  // the number of the last that arrived
+
+  std::int64_t position = 0;  // the next offset to hand over
   std::int64_t target = kNoTarget;
   bool at_end = false;  // everything up to position is read, and that was the end
   bool finished = false;
@@ -96,6 +111,8 @@ class KafkaSource final : public RawSource {
   absl::Status open(const SourceEnv& env) override;
   int partition_count() const override { return count_; }
   absl::StatusOr<ReadState> read(int partition, const ReadLimits& limits, RawCollector& out) override;
+  bool can_seek() const override { return true; }
+  absl::StatusOr<std::optional<std::int64_t>> seek(int partition, std::int64_t offset) override;
   bool commits() const override { return !options_.group.empty(); }
   absl::Status commit(std::span<const PartitionOffset> offsets) override;
   absl::Status close() override;
@@ -132,8 +149,13 @@ class KafkaSource final : public RawSource {
                            const std::string& whose) const;
   absl::Status start_fetching(const SourceEnv& env, const std::vector<std::int64_t>& offsets,
                               const std::vector<Watermarks>& marks);
+  Milliseconds check();
   Milliseconds check_topic();
-  void stop_fetching(Partition& partition);
+  bool carry_out_seeks();
+  std::optional<absl::StatusOr<std::int64_t>> carry_out(Partition& partition, const Partition::Seek& seek,
+                                                        const Watermarks& marks);
+  rd_kafka_resp_err_t fetch_from(Partition& partition, std::int64_t offset, std::uint64_t seek);
+  void stop_fetching(Partition& partition, std::optional<std::uint64_t> only_for = {});
   Milliseconds commit_patience() const;
   absl::Status shut_down();
   std::string about(int partition) const {
@@ -147,6 +169,7 @@ class KafkaSource final : public RawSource {
   bool joins_ = false;
   TopicHandle handle_;
   std::vector<std::unique_ptr<Partition>> partitions_;
+  std::atomic<bool> may_seek_{false};  // partitions_ is complete: the poll thread may look at it
   int count_ = 0;
   Milliseconds check_interval_{10'000};
   // Of the poll thread.
@@ -220,7 +243,7 @@ absl::Status KafkaSource::open(const SourceEnv& env) {
   options_ = configured(std::move(options_), env.config);
   const auto count = look_up(env);
   if (!count.ok()) return count.status();
-  auto client = start_client(env, *count, [this] { return check_topic(); });
+  auto client = start_client(env, *count, [this] { return check(); });
   if (!client.ok()) return client.status();
   count_ = known_partitions_ = *count;
   client_ = *std::move(client);
@@ -241,6 +264,7 @@ absl::Status KafkaSource::open_at_offsets(const SourceEnv& env, int count) {
     if (absl::Status status = open_group(env, *offsets, *marks); !status.ok()) return status;
   }
   if (absl::Status status = start_fetching(env, *offsets, *marks); !status.ok()) return status;
+  may_seek_ = true;
   return joins_ ? group_->join() : absl::OkStatus();
 }
 
@@ -350,12 +374,8 @@ absl::Status KafkaSource::start_fetching(const SourceEnv& env, const std::vector
   }
   for (const auto& partition : partitions_) {
     if (partition->finished) continue;
-    rd_kafka_queue_cb_event_enable(partition->queue.get(), &on_queue_filled, partition.get());
-    const int started = rd_kafka_consume_start_queue(handle_.get(), partition->number, partition->position,
-                                                     partition->queue.get());
-    if (started != 0) return error(rd_kafka_last_error(), about(partition->number) + ": starting to read");
-    const detail::MutexLock lock(partition->stopping);
-    partition->fetching = true;
+    const rd_kafka_resp_err_t failed = fetch_from(*partition, partition->position, 0);
+    if (failed) return error(failed, about(partition->number) + ": starting to read");
   }
   return absl::OkStatus();
 }
@@ -438,7 +458,7 @@ absl::StatusOr<ReadState> KafkaSource::read(int number, const ReadLimits& limits
   rd_kafka_consume_callback_queue(partition.queue.get(), 0, &KafkaSource::on_message, &pass);
   if (!pass.status.ok()) return pass.status;
   if (partition.finished) {
-    client_->post([this, &partition] { stop_fetching(partition); });
+    client_->post([this, &partition, sought = partition.sought] { stop_fetching(partition, sought); });
     return ReadState::finished;
   }
   if (pass.full) return ReadState::more;
@@ -451,13 +471,93 @@ absl::StatusOr<ReadState> KafkaSource::read(int number, const ReadLimits& limits
   return partition.at_end ? ReadState::caught_up : ReadState::waiting;
 }
 
+// ---------------------------------------------------------------- seeking
+
+absl::StatusOr<std::optional<std::int64_t>> KafkaSource::seek(int number, std::int64_t offset) {
+  Partition& partition = *partitions_[static_cast<std::size_t>(number)];
+  const detail::MutexLock lock(partition.seeking);
+  if (!partition.seek || partition.seek->asked != offset) {
+    partition.seek = {offset, ++partition.seeks};
+    client_->check_soon();
+    return std::nullopt;
+  }
+  if (!partition.seek->result) return std::nullopt;
+  const absl::StatusOr<std::int64_t> at = *std::move(partition.seek->result);
+  partition.sought = partition.seek->number;
+  partition.seek.reset();
+  if (!at.ok()) return at.status();
+  partition.position = *at;
+  partition.at_end = false;
+  partition.finished = *at >= partition.target;
+  return *at;
+}
+
+/// From the poll thread, while a broker answers. False: some of them need another try.
+bool KafkaSource::carry_out_seeks() {
+  if (!may_seek_) return true;
+  std::optional<std::vector<Watermarks>> marks;
+  bool all = true;
+  for (const auto& p : partitions_) {
+    Partition::Seek seek;
+    {
+      const detail::MutexLock lock(p->seeking);
+      if (!p->seek || p->seek->result) continue;
+      seek = *p->seek;
+    }
+    if (!marks) {
+      auto asked = watermarks(*client_, topic_, count_, Deadline(Milliseconds(2'000)));
+      if (!asked.ok()) return false;
+      marks = *std::move(asked);
+    }
+    auto result = carry_out(*p, seek, (*marks)[static_cast<std::size_t>(p->number)]);
+    all = all && result;
+    if (!result) continue;
+    {
+      const detail::MutexLock lock(p->seeking);
+      if (p->seek && p->seek->number == seek.number) p->seek->result = std::move(result);
+    }
+    p->wake();
+  }
+  return all;
+}
+
+/// Where it goes on; empty: it may succeed later.
+std::optional<absl::StatusOr<std::int64_t>> KafkaSource::carry_out(Partition& partition,
+                                                                   const Partition::Seek& seek,
+                                                                   const Watermarks& marks) {
+  const std::int64_t at = seek.asked == kBeginning ? marks.low : seek.asked == kEnd ? marks.high : seek.asked;
+  if (absl::Status status = check_range(partition.number, at, marks, "sought"); !status.ok()) return status;
+  const rd_kafka_resp_err_t failed = fetch_from(partition, at, seek.number);
+  if (!failed) return at;
+  if (failed == RD_KAFKA_RESP_ERR__TIMED_OUT || failed == RD_KAFKA_RESP_ERR__PREV_IN_PROGRESS)
+    return std::nullopt;
+  return error(failed, about(partition.number) + ": seeking offset " + std::to_string(at));
+}
+
+/// Of what librdkafka has in the partition's queue it hands out nothing of before.
+rd_kafka_resp_err_t KafkaSource::fetch_from(Partition& partition, std::int64_t offset, std::uint64_t seek) {
+  const detail::MutexLock lock(partition.stopping);
+  partition.fetches_for = seek;
+  if (partition.fetching) return rd_kafka_seek(handle_.get(), partition.number, offset, kSeekMillis);
+  rd_kafka_queue_cb_event_enable(partition.queue.get(), &on_queue_filled, &partition);
+  if (rd_kafka_consume_start_queue(handle_.get(), partition.number, offset, partition.queue.get()) != 0)
+    return rd_kafka_last_error();
+  partition.fetching = true;
+  return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
 absl::Status KafkaSource::commit(std::span<const PartitionOffset> offsets) {
   if (group_ != nullptr) group_->commit(offsets);
   return absl::OkStatus();
 }
 
+Milliseconds KafkaSource::check() {
+  const bool all = carry_out_seeks();
+  const Milliseconds next = check_topic();
+  return all ? next : std::min(next, kAgain);
+}
+
 Milliseconds KafkaSource::check_topic() {
-  constexpr Milliseconds kAgain{500};
   const auto count = slipstream::kafka::partition_count(*client_, topic_, Deadline(Milliseconds(2'000)));
   if (absl::IsNotFound(count.status())) {
     // A broker that has just started may not know its topics yet.
@@ -481,8 +581,10 @@ Milliseconds KafkaSource::check_topic() {
   return check_interval_;
 }
 
-void KafkaSource::stop_fetching(Partition& partition) {
+/// With a number: only if no later seek than that led to where it is fetched from.
+void KafkaSource::stop_fetching(Partition& partition, std::optional<std::uint64_t> only_for) {
   const detail::MutexLock lock(partition.stopping);
+  if (only_for && partition.fetches_for != *only_for) return;
   if (!std::exchange(partition.fetching, false)) return;
   rd_kafka_queue_cb_event_enable(partition.queue.get(), nullptr, nullptr);
   if (rd_kafka_consume_stop(handle_.get(), partition.number) != 0) {
@@ -500,11 +602,11 @@ Milliseconds KafkaSource::commit_patience() const {
 
 absl::Status KafkaSource::shut_down() {
   if (client_ == nullptr) return absl::OkStatus();
+  client_->stop_polling();  // nothing is sought any more
   for (const auto& partition : partitions_) stop_fetching(*partition);
   absl::Status status;
   if (group_ != nullptr) status = group_->close(commit_patience());
   group_.reset();
-  client_->stop_polling();
   partitions_.clear();
   handle_.reset();
   client_.reset();

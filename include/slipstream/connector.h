@@ -63,6 +63,10 @@ struct SourceEnv {
   std::function<Signal()> signal;  ///< what the source was told last; from any thread
 };
 
+/// Offsets for SourceControl::seek and SourceStream::seek, beside those from 0 on.
+inline constexpr std::int64_t kBeginning = -2;  ///< the oldest record there is
+inline constexpr std::int64_t kEnd = -1;        ///< behind the newest
+
 struct PartitionOffset {
   int partition = 0;
   std::int64_t next_offset = 0;  ///< the first record that is not yet done
@@ -92,6 +96,14 @@ class SourceControl {
   /// The runtime won't read this partition until further notice (held), or will again. A source may stop
   /// fetching; it must not lose what it has fetched.
   virtual void hold(int /*partition*/, bool /*held*/) {}
+  /// Whether seek() means anything to this source.
+  virtual bool can_seek() const { return false; }
+  /// The partition's next read, also after it had finished, is to begin at this offset: one from 0 on,
+  /// kBeginning or kEnd. Called by the lane that reads the partition; must not block. Returns the offset it
+  /// goes on at; empty: it isn't known yet, SourceEnv::wake tells when to ask again. An error ends the run.
+  virtual absl::StatusOr<std::optional<std::int64_t>> seek(int /*partition*/, std::int64_t /*offset*/) {
+    return absl::UnimplementedError(name() + " can't be sought");
+  }
   /// False: the next read comes only when all that was read before has been dealt with.
   virtual bool reads_ahead() const { return true; }
   /// Whether commit() means anything to this source.

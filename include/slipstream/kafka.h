@@ -101,7 +101,8 @@ struct SourceOptions {
 /// A partition that isn't read keeps what was fetched, up to its part of the source's memory budget, and then
 /// stops fetching. Nothing is skipped silently: an offset the broker no longer has, a deleted topic and a
 /// damaged record end the run with an error that names them. A topic that gets more partitions is reported;
-/// they are read from the next start on.
+/// they are read from the next start on. It can be sought (SourceStream::seek); an offset the broker doesn't
+/// have ends the run, as at the start.
 std::shared_ptr<RawSource> raw_source(std::string topic, SourceOptions options = {});
 
 template <class T>

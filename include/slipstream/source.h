@@ -31,7 +31,9 @@ class Source {
 /// A source of bytes, decoded. Records that can't be decoded follow the source's error policy.
 template <class T>
 Source<T> decoded(std::shared_ptr<RawSource> raw, Codec<T> codec) {
-  return Source<T>(std::make_shared<detail::DecodedSource<T>>(std::move(raw), std::move(codec)));
+  using Decode = detail::ValueDecode<T>;
+  return Source<T>(std::make_shared<detail::DecodedSource<T, Decode>>(
+      std::move(raw), [make = std::move(codec.make_decoder)] { return Decode{make()}; }));
 }
 
 /// The elements of a vector, in order; offsets are indices. Ends after the last.

@@ -2,6 +2,7 @@
 #include <concepts>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <source_location>
@@ -417,6 +418,27 @@ class SourceStream : public Stream<T> {
   /// shows in metrics. From any thread, also from handlers.
   void pause(std::string_view reason = "paused") const { node().source_switch->pause(reason); }
   void resume(std::string_view reason = "paused") const { node().source_switch->resume(reason); }
+  /// The same for one of its partitions, beside the reasons of the whole source: either pauses it.
+  void pause(std::string_view reason, int partition) const { node().source_switch->pause(reason, partition); }
+  void resume(std::string_view reason, int partition) const {
+    node().source_switch->resume(reason, partition);
+  }
+  /// Goes on in every partition at this offset (from 0 on, kBeginning or kEnd), back or forth, while the App
+  /// runs. From any thread, also from handlers, which get nothing of before any more: what was read but not
+  /// handed out is dropped, counted as filtered, and read again where it is due. Other nodes process what was
+  /// read before. A partition that had finished is read again; a source ends when its handlers have had
+  /// everything. Offsets that are committed go back as well. The event time of what is read again is late
+  /// where the watermark has passed it: the watermark never goes back.
+  ///
+  /// FailedPrecondition when the App doesn't run or the source has ended, Unimplemented when the source can't
+  /// be sought (Kafka, from(vector) and from_partitions can) or a node behind it keeps state, in which its
+  /// records are counted already; InvalidArgument when there is no such partition or offset. An offset the
+  /// source doesn't have ends the run.
+  absl::Status seek(std::int64_t offset) const { return node().source_switch->seek(offset); }
+  /// Only in these partitions.
+  absl::Status seek(const std::map<int, std::int64_t>& offsets) const {
+    return node().source_switch->seek(offsets);
+  }
   /// The source has nothing more, as if it were at its end: it isn't read again, a coroutine not resumed.
   /// What was read is processed. From any thread.
   void stop() const { node().source_switch->stop(); }

@@ -107,6 +107,100 @@ TEST(KafkaSource, StartingAtTheEndSeesOnlyWhatComes) {
   EXPECT_EQ(driver.values(0), std::vector<std::string>{"new"});
 }
 
+// ---------------------------------------------------------------- seeking
+
+/// Asks until the source knows where it goes on.
+absl::StatusOr<std::int64_t> sought(SourceDriver& driver, int partition, std::int64_t offset) {
+  while (true) {
+    const int before = driver.wakes();
+    const auto at = driver.source().seek(partition, offset);
+    if (!at.ok()) return at.status();
+    if (*at) return **at;
+    if (!driver.wait_wake(before)) return absl::DeadlineExceededError("no wake");
+  }
+}
+/// The values of the next `count` records.
+std::vector<std::string> next_values(SourceDriver& driver, int partition, std::size_t count) {
+  const std::size_t before = driver.seen(partition).size();
+  EXPECT_EQ(driver.read_count(partition, before + count), absl::OkStatus());
+  std::vector<std::string> all = driver.values(partition);
+  return {all.begin() + static_cast<std::ptrdiff_t>(before),
+          all.begin() + static_cast<std::ptrdiff_t>(before + count)};
+}
+
+TEST(KafkaSource, GoesOnWhereItIsSoughtWithNothingOfBefore) {
+  const std::string topic = new_topic(2);
+  for (int p = 0; p < 2; ++p) produce_values(shared_broker().bootstrap(), topic, p, numbered("v", 0, 3000));
+  SourceDriver driver(kafka::raw_source(topic, {.brokers = shared_broker().bootstrap(), .settings = kFast}));
+  ASSERT_EQ(driver.open(), absl::OkStatus());
+  EXPECT_EQ(next_values(driver, 0, 1), numbered("v", 0, 1));  // much more than this is fetched by now
+  EXPECT_EQ(sought(driver, 0, 2990), absl::StatusOr<std::int64_t>(2990));
+  EXPECT_EQ(next_values(driver, 0, 10), numbered("v", 2990, 3000));
+  ASSERT_EQ(driver.read_until(0, ReadState::caught_up), absl::OkStatus());
+  EXPECT_EQ(sought(driver, 0, 5), absl::StatusOr<std::int64_t>(5));
+  EXPECT_EQ(next_values(driver, 0, 3), numbered("v", 5, 8));
+  EXPECT_EQ(sought(driver, 0, kBeginning), absl::StatusOr<std::int64_t>(0));
+  EXPECT_EQ(next_values(driver, 0, 2), numbered("v", 0, 2));
+  EXPECT_EQ(sought(driver, 0, kEnd), absl::StatusOr<std::int64_t>(3000));
+  ASSERT_EQ(driver.read_until(0, ReadState::caught_up), absl::OkStatus());
+  produce_values(shared_broker().bootstrap(), topic, 0, {"new"});
+  EXPECT_EQ(next_values(driver, 0, 1), std::vector<std::string>{"new"});
+  EXPECT_EQ(next_values(driver, 1, 3000), numbered("v", 0, 3000)) << "the other partition goes on as it was";
+}
+
+TEST(KafkaSource, ManySeeksLeaveNothingOfTheOnesBefore) {
+  const std::string topic = new_topic(1);
+  produce_values(shared_broker().bootstrap(), topic, 0, numbered("v", 0, 3000));
+  SourceDriver driver(kafka::raw_source(topic, {.brokers = shared_broker().bootstrap(), .settings = kFast}));
+  ASSERT_EQ(driver.open(), absl::OkStatus());
+  for (int i = 0; i < 30; ++i) {
+    const int to = i * 997 % 2900;
+    ASSERT_EQ(driver.source().seek(0, 1).status(), absl::OkStatus()) << "one that is overtaken by the next";
+    ASSERT_EQ(sought(driver, 0, to), absl::StatusOr<std::int64_t>(to));
+    EXPECT_EQ(next_values(driver, 0, 20), numbered("v", to, to + 20));
+  }
+}
+
+TEST(KafkaSource, ReadsAFinishedPartitionAgain) {
+  const std::string topic = new_topic(1);
+  produce_values(shared_broker().bootstrap(), topic, 0, numbered("v", 0, 10));
+  SourceDriver driver(kafka::raw_source(topic, bounded()));
+  ASSERT_EQ(driver.open(), absl::OkStatus());
+  for (int i = 0; i < 5; ++i) {
+    ASSERT_EQ(driver.read_until(0, ReadState::finished), absl::OkStatus());
+    ASSERT_EQ(sought(driver, 0, 8), absl::StatusOr<std::int64_t>(8));
+  }
+  ASSERT_EQ(driver.read_until(0, ReadState::finished), absl::OkStatus());
+  std::vector<std::string> expected = numbered("v", 0, 10);
+  for (int i = 0; i < 5; ++i) expected.insert(expected.end(), {"v8", "v9"});
+  EXPECT_EQ(driver.values(0), expected);
+}
+
+TEST(KafkaSource, SaysWhatIsThereWhenItIsSoughtElsewhere) {
+  const std::string topic = new_topic(2);
+  produce_values(shared_broker().bootstrap(), topic, 1, numbered("v", 0, 10));
+  SourceDriver driver(kafka::raw_source(topic, {.brokers = shared_broker().bootstrap(), .settings = kFast}));
+  ASSERT_EQ(driver.open(), absl::OkStatus());
+  EXPECT_EQ(sought(driver, 1, 11).status(),
+            absl::OutOfRangeError(
+                "kafka topic '" + topic +
+                "' partition 1: the sought offset 11 is outside of what the broker has, 0 to 10"));
+}
+
+TEST(KafkaSource, IsSoughtOnceTheBrokerAnswersAgain) {
+  kafka::EmbeddedBroker broker = start_broker({{"sought", 1}});
+  produce_values(broker.bootstrap(), "sought", 0, numbered("v", 0, 10));
+  SourceDriver driver(kafka::raw_source("sought", {.brokers = broker.bootstrap(), .settings = kFast}));
+  ASSERT_EQ(driver.open(), absl::OkStatus());
+  ASSERT_EQ(driver.read_count(0, 10), absl::OkStatus());
+  ASSERT_EQ(broker.set_reachable(false), absl::OkStatus());
+  ASSERT_TRUE(driver.wait_log("lost"));
+  ASSERT_EQ(driver.source().seek(0, 7).status(), absl::OkStatus());
+  ASSERT_EQ(broker.set_reachable(true), absl::OkStatus());
+  EXPECT_EQ(sought(driver, 0, 7), absl::StatusOr<std::int64_t>(7));
+  EXPECT_EQ(next_values(driver, 0, 3), numbered("v", 7, 10));
+}
+
 TEST(KafkaSource, AStartOutsideOfTheLogIsRefused) {
   const std::string topic = new_topic(2);
   produce_values(shared_broker().bootstrap(), topic, 1, numbered("v", 0, 10));

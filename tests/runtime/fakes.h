@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <condition_variable>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -74,6 +73,9 @@ class FakeSource final : public RawSource {
     std::function<absl::Status(std::span<const PartitionOffset>)> on_commit = {};
     /// Called before each read; an error is returned by it.
     std::function<absl::Status(int partition)> on_read = {};
+    /// Where a seek goes on, when it is known; without it the source can't be sought.
+    std::function<absl::StatusOr<std::optional<std::int64_t>>(int partition, std::int64_t offset)> on_seek =
+        {};
   };
 
   FakeSource(Options options, std::shared_ptr<Journal> journal)
@@ -124,6 +126,13 @@ class FakeSource final : public RawSource {
     }
     return options_.on_commit ? options_.on_commit(offsets) : absl::OkStatus();
   }
+  bool can_seek() const override { return options_.on_seek != nullptr; }
+  absl::StatusOr<std::optional<std::int64_t>> seek(int partition, std::int64_t offset) override {
+    auto at = options_.on_seek(partition, offset);
+    const std::lock_guard lock(mutex_);
+    if (at.ok() && *at) partitions_[static_cast<std::size_t>(partition)].offset = **at;
+    return at;
+  }
   absl::StatusOr<ReadState> read(int partition, const ReadLimits& limits, RawCollector& out) override {
     if (options_.on_read) {
       if (absl::Status s = options_.on_read(partition); !s.ok()) return s;
@@ -131,15 +140,15 @@ class FakeSource final : public RawSource {
     const std::lock_guard lock(mutex_);
     Partition& p = partitions_[static_cast<std::size_t>(partition)];
     std::size_t bytes = 0;
-    for (std::size_t n = 0; n < limits.max_records && bytes < limits.max_bytes && !p.values.empty(); ++n) {
+    const auto size = static_cast<std::int64_t>(p.values.size());
+    for (std::size_t n = 0; n < limits.max_records && bytes < limits.max_bytes && p.offset < size; ++n) {
       RawRecord record;
-      record.value = p.values.front();
+      record.value = p.values[static_cast<std::size_t>(p.offset)];
       record.offset = p.offset++;
-      bytes += p.values.front().size();
+      bytes += record.value->size();
       out.add({&record, 1});
-      p.values.pop_front();
     }
-    if (!p.values.empty()) return ReadState::more;
+    if (p.offset < size) return ReadState::more;
     return finished_ ? ReadState::finished : ReadState::caught_up;
   }
   absl::Status close() override {
@@ -149,8 +158,8 @@ class FakeSource final : public RawSource {
 
  private:
   struct Partition {
-    std::deque<std::string> values;
-    std::int64_t offset = 0;
+    std::vector<std::string> values;
+    std::int64_t offset = 0;  ///< of the next to read
   };
   void wake() {
     std::function<void()> wake;

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -80,24 +81,66 @@ struct OutputPlan final : OutputPlanBase {
 /// What comes in from one stream, in front of the handlers that listen to it.
 class HandlerPortBase {
  public:
-  explicit HandlerPortBase(std::vector<std::shared_ptr<SourceSwitch>> switches)
-      : switches_(std::move(switches)) {}
+  /// A source of the stream.
+  struct Origin {
+    std::uint32_t source = 0;  ///< the node's number
+    std::shared_ptr<SourceSwitch> by_hand;
+    std::size_t port = 0;     ///< this port's number there
+    std::uint64_t heard = 0;  ///< how many seeks this port has heard of
+  };
+  explicit HandlerPortBase(std::vector<Origin> origins);
   virtual ~HandlerPortBase() = default;
   /// Takes the records of a batch.
-  virtual void take(BatchBase& batch) = 0;
+  virtual void take(BatchBase& batch, HandlerOperator& op) = 0;
   virtual std::size_t held() const = 0;
   virtual EventTime oldest_held() const = 0;
-  /// Gives handlers what is held, until the source is paused. False: downstream is full.
+  /// Whether deliver() has something to do.
+  virtual bool has_work() const = 0;
+  /// Drops what was sought away from and gives handlers what is held, until the source is paused. False:
+  /// downstream is full.
   virtual bool deliver(HandlerOperator& op) = 0;
   virtual void deliver_published(HandlerOperator& op) = 0;
   /// No record will come any more.
   virtual void end(HandlerOperator& op) = 0;
+  /// Tells the sources whether anything is held.
+  void tell_held();
+
+ protected:
   bool is_paused() const {
-    return std::any_of(switches_.begin(), switches_.end(), [](const auto& s) { return s->is_paused(); });
+    return std::any_of(origins_.begin(), origins_.end(),
+                       [](const Origin& o) { return o.by_hand->is_paused(); });
+  }
+  /// Some partition is treated in its own way.
+  bool differs_by_partition() const {
+    return std::any_of(origins_.begin(), origins_.end(),
+                       [](const Origin& o) { return o.by_hand->differs_by_partition(); });
+  }
+  /// Nothing is paused, sought or news.
+  bool is_plain() const {
+    return std::all_of(origins_.begin(), origins_.end(),
+                       [](const Origin& o) { return o.by_hand->is_plain(o.heard); });
+  }
+  bool has_news_of_seeks() const {
+    return std::any_of(origins_.begin(), origins_.end(),
+                       [](const Origin& o) { return o.heard != o.by_hand->seeks(); });
+  }
+  /// Drops what is held of partitions that are sought, and says so.
+  void hear_of_seeks(HandlerOperator& op);
+  virtual void drop_sought(HandlerOperator& op) = 0;
+  /// Of the record's own partition.
+  bool is_paused(const RecordId& id) const {
+    const Origin* origin = origin_of(id);
+    return origin && origin->by_hand->is_paused(static_cast<int>(id.partition));
+  }
+  bool is_seeking(const RecordId& id) const {
+    const Origin* origin = origin_of(id);
+    return origin && origin->by_hand->is_seeking(static_cast<int>(id.partition));
   }
 
  private:
-  std::vector<std::shared_ptr<SourceSwitch>> switches_;
+  const Origin* origin_of(const RecordId& id) const;
+  std::vector<Origin> origins_;
+  bool told_held_ = false;
 };
 
 struct PortPlanBase {
@@ -107,11 +150,7 @@ struct PortPlanBase {
   std::vector<Input> from;
   bool has_handlers = false;
 
-  std::vector<std::shared_ptr<SourceSwitch>> switches() const {
-    std::vector<std::shared_ptr<SourceSwitch>> found;
-    for (const Node* source : sources_of(from)) found.push_back(source->source_switch);
-    return found;
-  }
+  std::vector<HandlerPortBase::Origin> origins() const;
 };
 
 /// One app.on(...).handle(...).
@@ -187,47 +226,60 @@ struct PortPlan final : PortPlanBase {
 template <class T>
 class HandlerPort final : public HandlerPortBase {
  public:
-  explicit HandlerPort(const PortPlan<T>& plan) : HandlerPortBase(plan.switches()), plan_(plan) {}
+  explicit HandlerPort(const PortPlan<T>& plan) : HandlerPortBase(plan.origins()), plan_(plan) {}
 
-  void take(BatchBase& base) override {
+  void take(BatchBase& base, HandlerOperator& op) override {
     auto& batch = static_cast<Batch<T>&>(base);
-    if (held() > 0) {
-      held_.append(batch);
-      return;
+    if (!held_.empty()) {
+      held_.records.append(batch);
+    } else {
+      std::swap(held_.records.values, batch.values);
+      held_.records.take_columns(batch);
     }
-    std::swap(held_.values, batch.values);
-    held_.take_columns(batch);
+    if (differs_by_partition()) drop_sought(op);
   }
   /// By a handler of the same domain; delivered before the next message.
   void publish(const T& value, const Delivery& delivery) {
     delivery.op.counters.in += 1;
     if (is_paused() || held() > 0) {
-      delivery.append_to(held_, value);
+      delivery.append_to(held_.records, value);
       return;
     }
-    delivery.append_to(published_, value);
+    delivery.append_to(published_.records, value);
     delivery.op.published(*this);
   }
-  std::size_t held() const override { return held_.size() - at_; }
+  std::size_t held() const override {
+    std::size_t sum = held_.size();
+    for (const auto& [partition, queue] : parked_) sum += queue.size();
+    return sum;
+  }
   EventTime oldest_held() const override {
-    EventTime oldest = kMaxTime;
-    for (std::size_t i = at_; i < held_.size(); ++i) oldest = std::min(oldest, held_.time(i));
+    EventTime oldest = held_.oldest();
+    for (const auto& [partition, queue] : parked_) oldest = std::min(oldest, queue.oldest());
     return oldest;
   }
+  bool has_work() const override {
+    if (has_news_of_seeks()) return true;
+    if (is_paused()) return false;
+    return !held_.empty() || std::any_of(parked_.begin(), parked_.end(), [this](const auto& p) {
+      return !p.second.empty() && !this->is_paused(p.second.first_id());
+    });
+  }
   bool deliver(HandlerOperator& op) override {
-    while (at_ < held_.size() && !is_paused()) {
+    while (Queue* queue = next_queue(op)) {
       if (op.stopped()) {
         op.counters.skipped += held();
-        held_.clear(), at_ = 0;
+        held_.clear();
+        parked_.clear();
         break;
       }
-      handle_next(held_, at_, op);
+      handle_next(*queue, op);
       op.deliver_published();
-      if (op.flush_at_times()) return held() == 0;
+      if (op.flush_at_times()) return !has_work();
     }
     return true;
   }
-  void deliver_published(HandlerOperator& op) override { handle_next(published_, published_at_, op); }
+  void deliver_published(HandlerOperator& op) override { handle_next(published_, op); }
   void end(HandlerOperator& op) override {
     const RecordInfo info{kMinTime, {op.env().node_id, 0, 0, 0}, nullptr};
     for (const auto& listener : plan_.listeners) {
@@ -243,13 +295,85 @@ class HandlerPort final : public HandlerPortBase {
     op.deliver_published();
   }
 
+ protected:
+  void drop_sought(HandlerOperator& op) override {
+    const auto is_sought = [this](const RecordId& id) { return this->is_seeking(id); };
+    std::size_t dropped = held_.drop(is_sought);
+    for (auto& [partition, queue] : parked_) dropped += queue.drop(is_sought);
+    std::erase_if(parked_, [](const auto& p) { return p.second.empty(); });
+    op.counters.filtered += dropped;
+  }
+
  private:
-  /// Takes the message at `at` out before it is handled: handlers may publish into the same batch meanwhile.
-  void handle_next(Batch<T>& batch, std::size_t& at, HandlerOperator& op) {
-    const T message = std::move(batch.values[at]);
-    const RecordInfo info = batch.info(at);
-    const HeadersPtr headers = batch.headers.empty() ? nullptr : batch.headers[at];
-    if (++at == batch.size()) batch.clear(), at = 0;
+  /// Records from `at` on.
+  struct Queue {
+    Batch<T> records;
+    std::size_t at = 0;
+
+    std::size_t size() const { return records.size() - at; }
+    bool empty() const { return size() == 0; }
+    RecordId first_id() const { return records.ids[at]; }
+    void clear() {
+      records.clear();
+      at = 0;
+    }
+    void pop() {
+      if (++at == records.size()) clear();
+    }
+    EventTime oldest() const {
+      EventTime oldest = kMaxTime;
+      for (std::size_t i = at; i < records.size(); ++i) oldest = std::min(oldest, records.time(i));
+      return oldest;
+    }
+    template <class Which>
+    std::size_t drop(Which&& which) {
+      std::size_t kept = at;
+      for (std::size_t i = at; i < records.size(); ++i) {
+        if (which(records.ids[i])) continue;
+        if (kept != i) records.values[kept] = std::move(records.values[i]);
+        records.move_columns_down(i, kept++);
+      }
+      const std::size_t dropped = records.size() - kept;
+      records.truncate(kept);
+      if (empty()) clear();
+      return dropped;
+    }
+  };
+
+  /// Where the next message is, if any may be handed out.
+  Queue* next_queue(HandlerOperator& op) {
+    if (is_plain() && parked_.empty()) [[likely]]
+      return held_.empty() ? nullptr : &held_;
+    if (has_news_of_seeks()) hear_of_seeks(op);
+    if (is_paused()) return nullptr;
+    Queue* parked = next_parked();
+    return parked ? parked : next_held();
+  }
+  Queue* next_parked() {
+    std::erase_if(parked_, [](const auto& p) { return p.second.empty(); });
+    for (auto& [partition, queue] : parked_) {
+      if (!is_paused(queue.first_id())) return &queue;
+    }
+    return nullptr;
+  }
+  /// What comes of a paused partition is put aside, and so is what comes behind that until it is through.
+  Queue* next_held() {
+    for (; !held_.empty(); held_.pop()) {
+      const RecordId id = held_.first_id();
+      const auto partition = std::pair(id.source, id.partition);
+      if (!parked_.contains(partition) && !is_paused(id)) return &held_;
+      Batch<T>& aside = parked_[partition].records;
+      aside.append_columns(held_.records, held_.at);
+      aside.values.push_back(std::move(held_.records.values[held_.at]));
+    }
+    return nullptr;
+  }
+  /// Takes the message out before it is handled: handlers may publish into the same queue meanwhile.
+  void handle_next(Queue& queue, HandlerOperator& op) {
+    const T message = std::move(queue.records.values[queue.at]);
+    const RecordInfo info = queue.records.info(queue.at);
+    const HeadersPtr headers = queue.records.headers.empty() ? nullptr : queue.records.headers[queue.at];
+    queue.pop();
     handle(message, info, headers, op);
   }
   void handle(const T& message, const RecordInfo& info, const HeadersPtr& headers, HandlerOperator& op) {
@@ -267,10 +391,10 @@ class HandlerPort final : public HandlerPortBase {
   }
 
   const PortPlan<T>& plan_;
-  Batch<T> held_;  ///< from at_ on: read, but not handed out
-  std::size_t at_ = 0;
-  Batch<T> published_;
-  std::size_t published_at_ = 0;
+  Queue held_;  ///< read, but not handed out
+  /// The same by source and partition, of those that were paused by themselves; in front of held_.
+  std::map<std::pair<std::uint32_t, std::uint32_t>, Queue> parked_;
+  Queue published_;
 };
 
 template <class T>

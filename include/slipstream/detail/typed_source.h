@@ -28,7 +28,8 @@ class SourceBatch {
   SourceBatch(Batch<T>& batch, std::uint32_t source, std::uint32_t partition, const Bad& bad)
       : batch_(batch), bad_(bad), source_(source), partition_(partition) {}
 
-  void add(T value, std::int64_t offset, std::optional<EventTime> timestamp = {}, HeadersPtr headers = nullptr) {
+  void add(T value, std::int64_t offset, std::optional<EventTime> timestamp = {},
+           HeadersPtr headers = nullptr) {
     start(offset);
     next_offset_ = offset + 1;
     batch_.ids.push_offset(offset);
@@ -96,53 +97,62 @@ class TypedSource {
   virtual std::unique_ptr<SourceReader<T>> make_reader() = 0;
 };
 
-template <class T>
+/// A source of bytes. A Decode makes a T of a record: decode(partition, RawRecord, T&) -> absl::Status; every
+/// lane makes its own.
+template <class T, class Decode>
 class DecodedSource final : public TypedSource<T> {
  public:
-  DecodedSource(std::shared_ptr<RawSource> raw, Codec<T> codec) : raw_(std::move(raw)), codec_(std::move(codec)) {}
+  DecodedSource(std::shared_ptr<RawSource> raw, std::function<Decode()> make)
+      : raw_(std::move(raw)), make_(std::move(make)) {}
   SourceControl& control() override { return *raw_; }
-  std::unique_ptr<SourceReader<T>> make_reader() override {
-    return std::make_unique<Reader>(*raw_, codec_.make_decoder());
-  }
+  std::unique_ptr<SourceReader<T>> make_reader() override { return std::make_unique<Reader>(*raw_, make_()); }
 
  private:
   class Reader final : public SourceReader<T>, RawCollector {
    public:
-    Reader(RawSource& raw, typename Codec<T>::Decode decode) : raw_(raw), decode_(std::move(decode)) {}
+    Reader(RawSource& raw, Decode decode) : raw_(raw), decode_(std::move(decode)) {}
     absl::StatusOr<ReadState> read(int partition, const ReadLimits& limits, SourceBatch<T>& out) override {
       out_ = &out;
+      partition_ = partition;
       return raw_.read(partition, limits, *this);
     }
 
    private:
     void add(std::span<const RawRecord> records) override {
       for (const RawRecord& r : records) {
-        if (!r.value) {
-          out_->bad(r, "the value is null (a tombstone); this source reads values only");
-          continue;
-        }
         T value{};
-        if (absl::Status s = decode(*r.value, value); s.ok()) {
+        if (absl::Status s = decode(r, value); s.ok()) {
           out_->add(std::move(value), r.offset, r.timestamp, r.headers);
         } else {
           out_->bad(r, {s.message().data(), s.message().size()});
         }
       }
     }
-    absl::Status decode(std::string_view bytes, T& value) {
+    absl::Status decode(const RawRecord& record, T& value) {
       try {
-        return decode_(bytes, value);
+        return decode_(partition_, record, value);
       } catch (...) {
         return absl::InvalidArgumentError(describe_current_exception());
       }
     }
     RawSource& raw_;
-    typename Codec<T>::Decode decode_;
+    Decode decode_;
+    int partition_ = 0;
     SourceBatch<T>* out_ = nullptr;
   };
 
   std::shared_ptr<RawSource> raw_;
-  Codec<T> codec_;
+  std::function<Decode()> make_;
+};
+
+/// Makes a T of a record's value alone.
+template <class T>
+struct ValueDecode {
+  typename Codec<T>::Decode decode;
+  absl::Status operator()(int, const RawRecord& record, T& value) const {
+    if (record.value) return decode(*record.value, value);
+    return absl::InvalidArgumentError("the value is null (a tombstone); this source reads values only");
+  }
 };
 
 /// A source that is its own control and reader: the in-memory ones.
@@ -181,6 +191,18 @@ class StoredSource final : public MemorySource<T> {
   int partition_count() const override { return static_cast<int>(partitions_.size()); }
 
  protected:
+  bool can_seek() const override { return true; }
+  absl::StatusOr<std::optional<std::int64_t>> seek(int partition, std::int64_t offset) override {
+    const auto size = static_cast<std::int64_t>(partitions_[static_cast<std::size_t>(partition)].size());
+    if (offset > size) {
+      return absl::OutOfRangeError(name() + " partition " + std::to_string(partition) +
+                                   ": the sought offset " + std::to_string(offset) +
+                                   " is outside of what there is, 0 to " + std::to_string(size));
+    }
+    const std::int64_t at = offset == kBeginning ? 0 : offset == kEnd ? size : offset;
+    at_[static_cast<std::size_t>(partition)].value = static_cast<std::size_t>(at);
+    return at;
+  }
   absl::StatusOr<ReadState> read(int partition, const ReadLimits& limits, SourceBatch<T>& out) override {
     const auto& records = partitions_[static_cast<std::size_t>(partition)];
     std::size_t& at = at_[static_cast<std::size_t>(partition)].value;
@@ -189,7 +211,8 @@ class StoredSource final : public MemorySource<T> {
     if constexpr (kFixedFootprint<T>) {
       until = std::min(end, at + std::max<std::size_t>(1, limits.max_bytes / (sizeof(T) + kColumnBytes)));
     } else {
-      for (std::size_t bytes = 0; until < end && bytes < limits.max_bytes; ++until) bytes += footprint(records[until]) + kColumnBytes;
+      for (std::size_t bytes = 0; until < end && bytes < limits.max_bytes; ++until)
+        bytes += footprint(records[until]) + kColumnBytes;
     }
     if (until > at) out.add_range(records.data() + at, until - at, static_cast<std::int64_t>(at));
     at = until;
@@ -223,7 +246,8 @@ class WalkedSource final : public MemorySource<T> {
       }
       return *it_ == std::end(range_) ? ReadState::finished : ReadState::more;
     } catch (...) {
-      return absl::UnknownError("the range failed at element " + std::to_string(offset_) + ": " + describe_current_exception());
+      return absl::UnknownError("the range failed at element " + std::to_string(offset_) + ": " +
+                                describe_current_exception());
     }
   }
 
@@ -250,7 +274,8 @@ class GeneratedSource final : public MemorySource<T> {
       }
       return ReadState::more;
     } catch (...) {
-      return absl::UnknownError("the callable failed at record " + std::to_string(offset_) + ": " + describe_current_exception());
+      return absl::UnknownError("the callable failed at record " + std::to_string(offset_) + ": " +
+                                describe_current_exception());
     }
   }
 
@@ -258,6 +283,5 @@ class GeneratedSource final : public MemorySource<T> {
   F f_;
   std::int64_t offset_ = 0;
 };
-
 
 }  // namespace slipstream::detail
