@@ -20,9 +20,15 @@ namespace slipstream {
 class Values;
 template <class T>
 class Proxy;
+template <class K, class V>
+class Topic;
+template <class K>
+struct TopicOptions;
 namespace detail {
 class Handlers;
-}
+template <class K, class V>
+struct TopicTypes;
+}  // namespace detail
 
 /// A running App. Destroying it stops the run and waits.
 class Run {
@@ -113,6 +119,10 @@ class App {
   /// A channel between handlers. Include slipstream/proxy.h.
   template <class T>
   Proxy<T> proxy(std::string_view name, Here here = Here::current());
+  /// A Kafka topic of keys K and values V, to read and to write. Include slipstream/topic.h.
+  template <class K, class V>
+  Topic<K, V> topic(std::string name, typename detail::TopicTypes<K, V>::ValueCodec codec,
+                    TopicOptions<K> options = {}, Here here = Here::current());
   /// Called when the run has ended, well or not, in the order of these calls, before run() returns. What a
   /// hook throws or returns is reported if nothing failed before it; the others are called all the same.
   template <class F>

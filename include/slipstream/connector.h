@@ -1,4 +1,5 @@
 #pragma once
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -147,6 +148,14 @@ class RawSink {
   /// Takes the first k records and returns k. k < size means full for now: SinkEnv::wake calls for the rest.
   /// After an error none of them counts as taken; they may be offered again (SinkOptions::errors).
   virtual absl::StatusOr<std::size_t> write(std::span<const OutRecord> records) = 0;
+  /// What a write refused is offered again after a while.
+  struct Retry {
+    int number = 0;  ///< the first is 1; 0: no more of them, the records were taken or given up
+    int of = 0;      ///< how many there may be
+    std::chrono::nanoseconds wait{0};
+    absl::Status why = absl::OkStatus();
+  };
+  virtual void retrying(const Retry& /*retry*/) {}
   /// Of all records taken, how many of the first ones are delivered (a prefix, so this never goes back).
   /// An error is a failed delivery.
   virtual absl::StatusOr<std::uint64_t> delivered() = 0;

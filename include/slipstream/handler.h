@@ -28,6 +28,8 @@ namespace slipstream {
 
 template <class T>
 class Proxy;  // proxy.h
+template <class K, class V>
+class Topic;  // topic.h
 
 /// What a handler or sink may ask beside its message: take a second parameter `const HandlerContext&`.
 struct HandlerContext {
@@ -128,14 +130,30 @@ class Handled {
   void add(const Sink<U>& sink) const {
     static_assert(std::convertible_to<const Out&, const U&>,
                   "to(): the sink takes another type than the handler returns");
+    write_to(sink, {}, [](const Out& value) -> const U& { return value; });
+  }
+  template <class K, class V>
+  void add(const Topic<K, V>& topic) const {
+    using Types = typename Topic<K, V>::Types;
+    static_assert(
+        Types::template takes<Out>(),
+        "to() of a topic needs what is sent there, in the topic's types: (key, value), (key, value, "
+        "headers), (key, Tombstone{}) or a Message");
+    if constexpr (Types::template takes<Out>()) {
+      write_to(topic.sink(), topic.sink_options(),
+               [](const Out& value) { return Types::template record<Out>(value); });
+    }
+  }
+  template <class U, class Convert>
+  void write_to(const Sink<U>& sink, const SinkOptions& options, Convert convert) const {
     auto plan = std::make_shared<detail::OutputPlan<U>>();
     plan->sink = sink.impl().get();
-    plan->attach = [graph = graph_.get(), sink](std::vector<detail::Input> from) {
-      Stream<U>(graph->shared_from_this(), std::move(from)).sink(sink);
+    plan->attach = [graph = graph_.get(), sink, options](std::vector<detail::Input> from) {
+      Stream<U>(graph->shared_from_this(), std::move(from)).sink(sink, options);
     };
     binding_->outputs.push_back(plan);
-    sinks_->all.push_back([plan](const Out& value, detail::Delivery& delivery) {
-      static_cast<detail::HandlerOutput<U>&>(delivery.op.output(plan->port)).push(value, delivery);
+    sinks_->all.push_back([plan, convert](const Out& value, detail::Delivery& delivery) {
+      static_cast<detail::HandlerOutput<U>&>(delivery.op.output(plan->port)).push(convert(value), delivery);
     });
   }
   template <class U>
@@ -283,6 +301,10 @@ Stream<T> stream_of(App&, Handlers&, const Stream<T>& stream) {
 template <class T>
 Stream<T> stream_of(App&, Handlers&, const Proxy<T>& proxy) {
   return proxy.stream();
+}
+template <class K, class V>
+auto stream_of(App&, Handlers&, const Topic<K, V>& topic) {
+  return topic.stream();
 }
 template <class T>
 Stream<T> stream_of(App& app, Handlers& handlers, const Source<T>& source) {

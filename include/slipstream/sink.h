@@ -29,7 +29,9 @@ class Sink {
 template <class T>
 Sink<T> encoded(std::shared_ptr<RawSink> raw, Codec<T> codec,
                 std::function<void(const std::type_identity_t<T>&, std::string& key)> key = {}) {
-  return Sink<T>(std::make_shared<detail::EncodedSink<T>>(std::move(raw), std::move(codec), std::move(key)));
+  using Encode = detail::ValueEncode<T>;
+  return Sink<T>(std::make_shared<detail::EncodedSink<T, Encode>>(
+      std::move(raw), Encode{codec.make_encoder(), std::move(key)}));
 }
 
 }  // namespace slipstream

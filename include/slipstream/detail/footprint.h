@@ -2,6 +2,8 @@
 #include <cstddef>
 #include <functional>
 #include <string>
+#include <type_traits>
+#include <variant>
 
 #include "slipstream/detail/type_kinds.h"
 
@@ -19,6 +21,10 @@ constexpr bool has_fixed_footprint() {
     return []<std::size_t... I>(std::index_sequence<I...>) {
       return (has_fixed_footprint<std::tuple_element_t<I, T>>() && ...);
     }(std::make_index_sequence<std::tuple_size_v<T>>());
+  } else if constexpr (Variant<T>) {
+    return []<class... A>(std::type_identity<std::variant<A...>>) {
+      return (has_fixed_footprint<A>() && ...);
+    }(std::type_identity<T>{});
   } else {
     return !std::same_as<T, std::string> && !Container<T>;
   }
@@ -69,6 +75,8 @@ std::size_t heap_footprint(const T& value) {
     return value ? heap_footprint(*value) : 0;
   } else if constexpr (TupleLike<T>) {
     return std::apply([](const auto&... element) { return (heap_footprint(element) + ...); }, value);
+  } else if constexpr (Variant<T>) {
+    return std::visit([](const auto& held) { return heap_footprint(held); }, value);
   } else {
     return container_footprint(value);
   }

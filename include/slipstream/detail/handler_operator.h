@@ -13,6 +13,7 @@
 
 #include "slipstream/detail/graph.h"
 #include "slipstream/detail/operator.h"
+#include "slipstream/detail/produce_pause.h"
 #include "slipstream/stream.h"
 
 /// Handlers that share a source or a Proxy run as one operator in one lane: a serial domain. What App::on()
@@ -406,7 +407,7 @@ std::unique_ptr<HandlerPortBase> PortPlan<T>::make() const {
 class Handlers : public std::enable_shared_from_this<Handlers> {
  public:
   /// The graph's nodes own the handlers, once they are complete.
-  explicit Handlers(Graph& graph) : graph_(graph) {}
+  explicit Handlers(Graph& graph) : produce_pause(std::make_shared<ProducePause>(graph)), graph_(graph) {}
   /// The plan of a stream; made at the first call.
   template <class T>
   PortPlan<T>& port(const std::vector<Input>& from) {
@@ -423,6 +424,7 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
 
   /// Sources that handlers were bound to directly, by implementation, so that the same one is read once.
   std::vector<std::pair<const void*, std::shared_ptr<void>>> sources;
+  const std::shared_ptr<ProducePause> produce_pause;  ///< of all topics
 
  private:
   PortPlanBase* find_port(const std::vector<Input>& from) const;

@@ -9,6 +9,7 @@
 #include <tuple>
 #include <type_traits>
 #include <utility>
+#include <variant>
 
 #include "slipstream/fields.h"
 
@@ -21,6 +22,13 @@ template <class T>
 inline constexpr bool kIsOptional<std::optional<T>> = true;
 template <class T>
 concept Optional = kIsOptional<T>;
+
+template <class T>
+inline constexpr bool kIsVariant = false;
+template <class... A>
+inline constexpr bool kIsVariant<std::variant<A...>> = true;
+template <class T>
+concept Variant = kIsVariant<T>;
 
 template <class T>
 inline constexpr bool kIsDuration = false;

@@ -28,11 +28,23 @@ class TypedSink {
       const std::function<void(std::size_t, std::string_view)>& bad) = 0;
 };
 
-template <class T>
+/// What a record is on the wire beside its bytes: first the key's, then the value's.
+struct WireRecord {
+  bool has_key = false;
+  std::size_t key_size = 0;
+  bool has_value = true;  ///< false: a tombstone
+  /// Instead of the record's own; null and empty: those.
+  const Headers* headers = nullptr;
+  std::optional<EventTime> timestamp = {};
+};
+
+/// A sink of bytes. An Encode appends a record's key and value to bytes: encode(const T&, std::string&,
+/// WireRecord&) -> absl::Status.
+template <class T, class Encode>
 class EncodedSink final : public TypedSink<T> {
  public:
-  EncodedSink(std::shared_ptr<RawSink> raw, Codec<T> codec, std::function<void(const T&, std::string&)> key)
-      : raw_(std::move(raw)), encode_(codec.make_encoder()), key_(std::move(key)) {}
+  EncodedSink(std::shared_ptr<RawSink> raw, Encode encode)
+      : raw_(std::move(raw)), encode_(std::move(encode)) {}
   RawSink& control() override { return *raw_; }
 
   absl::StatusOr<std::size_t> write(const Batch<T>& batch, std::size_t from,
@@ -41,7 +53,7 @@ class EncodedSink final : public TypedSink<T> {
     auto taken = raw_->write(records_);
     if (!taken.ok()) return taken.status();
     // Records that couldn't be encoded are done with when they stand before the first one not taken.
-    const std::size_t end = *taken == records_.size() ? batch.size() : position_[*taken];
+    const std::size_t end = *taken == records_.size() ? batch.size() : encoded_[*taken].position;
     for (const auto& [i, cause] : bad_) {
       if (i < end) bad(i, cause);
     }
@@ -49,36 +61,30 @@ class EncodedSink final : public TypedSink<T> {
   }
 
  private:
-  struct Span {
-    std::size_t key_begin, key_end, end;
+  struct Encoded {
+    WireRecord wire;
+    std::size_t begin, end;
+    std::size_t position;  ///< of the record in the batch
   };
   void encode_all(const Batch<T>& batch, std::size_t from) {
     bytes_.clear();
-    spans_.clear();
-    position_.clear();
+    encoded_.clear();
     bad_.clear();
     for (std::size_t i = from; i < batch.size(); ++i) {
-      Span span{bytes_.size(), 0, 0};
-      if (absl::Status s = encode(batch.values[i], span.key_end); !s.ok()) {
-        bytes_.resize(span.key_begin);
+      Encoded e{{}, bytes_.size(), 0, i};
+      if (absl::Status s = encode(batch.values[i], e.wire); !s.ok()) {
+        bytes_.resize(e.begin);
         bad_.emplace_back(i, std::string(s.message()));
         continue;
       }
-      span.end = bytes_.size();
-      spans_.push_back(span);
-      position_.push_back(i);
+      e.end = bytes_.size();
+      encoded_.push_back(e);
     }
     view_all(batch);
   }
-  absl::Status encode(const T& value, std::size_t& key_end) {
+  absl::Status encode(const T& value, WireRecord& wire) {
     try {
-      if (key_) {
-        key_buffer_.clear();
-        key_(value, key_buffer_);
-        bytes_ += key_buffer_;
-      }
-      key_end = bytes_.size();
-      return encode_(value, bytes_);
+      return encode_(value, bytes_, wire);
     } catch (...) {
       return absl::InvalidArgumentError(describe_current_exception());
     }
@@ -86,25 +92,43 @@ class EncodedSink final : public TypedSink<T> {
   void view_all(const Batch<T>& batch) {
     records_.clear();
     const std::string_view all = bytes_;
-    for (std::size_t k = 0; k < spans_.size(); ++k) {
-      const Span& s = spans_[k];
+    for (const Encoded& e : encoded_) {
+      const std::size_t key_end = e.begin + e.wire.key_size;
       OutRecord r;
-      if (key_) r.key = all.substr(s.key_begin, s.key_end - s.key_begin);
-      r.value = all.substr(s.key_end, s.end - s.key_end);
-      if (!batch.times.empty()) r.timestamp = batch.times[position_[k]];
-      r.headers = batch.header(position_[k]);
+      if (e.wire.has_key) r.key = all.substr(e.begin, e.wire.key_size);
+      if (e.wire.has_value) r.value = all.substr(key_end, e.end - key_end);
+      r.timestamp = e.wire.timestamp;
+      // kMinTime: a record without event time in a batch of others.
+      if (!r.timestamp && batch.time(e.position) != kMinTime) r.timestamp = batch.times[e.position];
+      r.headers = e.wire.headers ? e.wire.headers : batch.header(e.position);
       records_.push_back(r);
     }
   }
 
   std::shared_ptr<RawSink> raw_;
-  typename Codec<T>::Encode encode_;
-  std::function<void(const T&, std::string&)> key_;
-  std::string bytes_, key_buffer_;
-  std::vector<Span> spans_;
-  std::vector<std::size_t> position_;  ///< of each encoded record in the batch
+  Encode encode_;
+  std::string bytes_;
+  std::vector<Encoded> encoded_;
   std::vector<OutRecord> records_;
   std::vector<std::pair<std::size_t, std::string>> bad_;  ///< records that couldn't be encoded, and why
+};
+
+/// Encodes a record as a value, with the key that a function makes of it.
+template <class T>
+struct ValueEncode {
+  typename Codec<T>::Encode encode;
+  std::function<void(const T&, std::string&)> key;  ///< empty: no key
+  std::string buffer = {};
+  absl::Status operator()(const T& value, std::string& bytes, WireRecord& wire) {
+    if (key) {
+      buffer.clear();
+      key(value, buffer);
+      bytes += buffer;
+      wire.has_key = true;
+      wire.key_size = buffer.size();
+    }
+    return encode(value, bytes);
+  }
 };
 
 /// A sink that is the user's callable: called for each record in turn, from one thread at a time.
@@ -195,7 +219,7 @@ class WriteSink final : public TypedOperator<T>, public SinkOperator {
     bad_count_ = 0;
     const auto taken = sink_.write(pending_, at_, bad_);
     if (!taken.ok()) return refused(taken.status());
-    failures_ = 0;
+    end_retries();
     at_ += *taken;
     const std::size_t written = *taken - std::min(*taken, bad_count_);
     taken_ += written;
@@ -206,17 +230,22 @@ class WriteSink final : public TypedOperator<T>, public SinkOperator {
   /// The connector failed and took nothing: it is asked again later, or the first record is given up.
   bool refused(const absl::Status& why) {
     if (is_transient(why) && failures_ < this->env_.errors.retries) {
-      due_ = this->lane().now() + backoff(this->env_.errors, ++failures_);
+      const std::chrono::nanoseconds wait = backoff(this->env_.errors, ++failures_);
+      due_ = this->lane().now() + wait;
+      sink_.control().retrying({failures_, this->env_.errors.retries, wait, why});
       this->lane().wake_at(due_);
       return false;
     }
-    failures_ = 0;
+    end_retries();
     this->give_up(pending_, at_, {why.message().data(), why.message().size()}, why.code());
     ++at_;
     if (!this->lane().failed()) return true;
     this->counters.skipped += pending_.size() - at_;
     at_ = pending_.size();
     return false;
+  }
+  void end_retries() {
+    if (std::exchange(failures_, 0) > 0) sink_.control().retrying({});
   }
   /// What may be otherwise after a while.
   static bool is_transient(const absl::Status& why) {

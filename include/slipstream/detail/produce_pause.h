@@ -1,0 +1,21 @@
+#pragma once
+#include "slipstream/detail/mutex.h"
+
+namespace slipstream::detail {
+
+struct Graph;
+
+/// Pauses all sources of an App while at least one topic waits to offer messages again. From any thread.
+class ProducePause {
+ public:
+  explicit ProducePause(Graph& graph) : graph_(graph) {}
+  void begin();
+  void end();
+
+ private:
+  Graph& graph_;  // complete before the first begin()
+  Mutex mutex_;
+  int waiting_ SLIPSTREAM_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace slipstream::detail

@@ -1,0 +1,7 @@
+// expect: to() of a topic needs what is sent there, in the topic's types: (key, value), (key, value, headers), (key, Tombstone{}) or a Message
+#include "orders.h"
+#include "slipstream/topic.h"
+
+void f(const slipstream::Topic<std::string, Order>& topic) {
+  app.on(orders).handle([](const Order&) { return 5; }).to(topic);
+}
