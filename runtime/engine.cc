@@ -90,6 +90,10 @@ absl::Status Engine::open() {
       return s;
     }
   }
+  if (absl::Status s = open_parts(); !s.ok()) {
+    close_connectors();
+    return s;
+  }
   if (guarantee() == Guarantee::none) {
     const bool commits = std::any_of(sources_.begin(), sources_.end(),
                                      [](const auto& s) { return s->node->source->commits(); });
@@ -210,14 +214,18 @@ absl::Status Engine::check_dependencies() const {
     while (!next.empty()) {
       const Node* at = next.back();
       next.pop_back();
-      for (const auto& dependency : at->dependencies) {
-        for (const Node* other : dependency.on) {
-          if (other == node.get()) {
-            return absl::InvalidArgumentError("depends_on() makes a circle: source '" + node->name +
-                                              "' would wait for itself");
-          }
-          if (seen.insert(other).second) next.push_back(other);
+      std::vector<const Node*> others = at->waits_for;
+      for (const auto& dependency : at->dependencies)
+        others.insert(others.end(), dependency.on.begin(), dependency.on.end());
+      for (const Node* other : others) {
+        if (other == node.get()) {
+          const char* what = at->waits_for.empty() && node->waits_for.empty()
+                                 ? "depends_on() makes a circle"
+                                 : "checkpoints or depends_on() make a circle";
+          return absl::InvalidArgumentError(std::string(what) + ": source '" + node->name +
+                                            "' would wait for itself");
         }
+        if (seen.insert(other).second) next.push_back(other);
       }
     }
   }
@@ -385,6 +393,24 @@ Stage* Engine::stage_of(const Node* node) const {
     if (stage->node == node) return stage.get();
   }
   return nullptr;
+}
+
+absl::Status Engine::open_parts() {
+  for (auto& [name, part] : graph_.parts) {
+    detail::RunEnv env;
+    env.now = [this] {
+      return EventTime(std::chrono::duration_cast<Duration>(executor_.now() + executor_.to_utc()));
+    };
+    env.call_at = [this](EventTime when, std::function<void()> f) {
+      executor_.call_at(when.time_since_epoch() - executor_.to_utc(), std::move(f));
+    };
+    env.log = [this, &name = name](LogLevel level, std::string_view message) {
+      log(level, name, std::string(message));
+    };
+    env.fail = [this, &name = name](absl::Status status) { fail_connector(name, status); };
+    if (absl::Status s = part->open(env); !s.ok()) return annotate(s, name);
+  }
+  return absl::OkStatus();
 }
 
 const Engine::Source* Engine::find_source(std::uint32_t node) const {
@@ -721,6 +747,7 @@ void Engine::run_exit_hooks() {
 }
 
 void Engine::close_connectors() {
+  for (auto& [name, part] : graph_.parts) part->close();
   for (SinkState& sink : sinks_) {
     if (!std::exchange(sink.is_open, false)) continue;
     if (absl::Status s = sink.node->sink->close(); !s.ok()) fail_connector(sink.node->name, s);

@@ -101,6 +101,7 @@ class Engine {
   absl::Status check_dead_letters() const;
   absl::Status open_source(Source& source);
   absl::Status open_sink(SinkState& sink, Stage& stage);
+  absl::Status open_parts();
   void close_connectors();
   void detach_switches();
   void run_exit_hooks();

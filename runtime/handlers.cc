@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <numeric>
 
@@ -219,11 +220,16 @@ void Handlers::add_domain(const std::vector<PortPlanBase*>& ports) {
     if (std::find(ports.begin(), ports.end(), binding->ports.front()) != ports.end())
       handlers.push_back(binding.get());
   }
+  // A checkpoint gives its name only to a node that has no handlers.
+  std::vector<const HandlerBinding*> named_after;
+  std::copy_if(handlers.begin(), handlers.end(), std::back_inserter(named_after),
+               [](const HandlerBinding* handler) { return !handler->is_checkpoint; });
+  if (named_after.empty()) named_after = handlers;
   std::string name;
-  for (const HandlerBinding* handler : handlers) name += (name.empty() ? "" : " + ") + handler->name;
+  for (const HandlerBinding* handler : named_after) name += (name.empty() ? "" : " + ") + handler->name;
   Node& node = graph_.add("handler", Role::serial, name, std::source_location::current());
-  node.location = handlers.front()->location;
-  node.named = handlers.size() == 1 && handlers.front()->named;
+  node.location = named_after.front()->location;
+  node.named = named_after.size() == 1 && named_after.front()->named;
 
   std::vector<const PortPlanBase*> plans(ports.begin(), ports.end());
   std::vector<const OutputPlanBase*> outputs;

@@ -1,4 +1,6 @@
 #pragma once
+#include <cstdint>
+#include <map>
 #include <memory>
 #include <source_location>
 #include <string>
@@ -24,6 +26,11 @@ template <class K, class V>
 class Topic;
 template <class K>
 struct TopicOptions;
+template <class T, class State>
+class Checkpoint;
+template <class T, class State>
+struct CheckpointOptions;
+class Dependency;
 namespace detail {
 class Handlers;
 template <class K, class V>
@@ -123,6 +130,11 @@ class App {
   template <class K, class V>
   Topic<K, V> topic(std::string name, typename detail::TopicTypes<K, V>::ValueCodec codec,
                     TopicOptions<K> options = {}, Here here = Here::current());
+  /// Keeps a stream in step with others. Include slipstream/checkpoint.h.
+  template <class State = std::map<int, std::int64_t>, class T>
+  Checkpoint<T, State> checkpoint(std::string_view name, const Stream<T>& dependent,
+                                  std::vector<Dependency> dependencies,
+                                  CheckpointOptions<T, State> options = {});
   /// Called when the run has ended, well or not, in the order of these calls, before run() returns. What a
   /// hook throws or returns is reported if nothing failed before it; the others are called all the same.
   template <class F>

@@ -9,16 +9,10 @@
 #include "slipstream/detail/coroutine.h"
 #include "slipstream/signal.h"
 #include "slipstream/source.h"
+#include "slipstream/task.h"
 #include "slipstream/time.h"
 
 namespace slipstream {
-
-/// `co_await sleep(40ms)` in an AsyncGenerator: it goes on when that much time has passed on the runtime's
-/// clock, which is virtual in tests. No thread waits meanwhile.
-struct Sleep {
-  Duration length{0};
-};
-inline Sleep sleep(Duration length) { return {length}; }
 
 /// `co_yield nothing` in an AsyncGenerator: no record, only a look at the signal. What a source that handles
 /// its pauses itself yields while it is paused; sleep between two of them.

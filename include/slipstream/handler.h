@@ -30,14 +30,25 @@ template <class T>
 class Proxy;  // proxy.h
 template <class K, class V>
 class Topic;  // topic.h
+template <class T, class State>
+class Checkpoint;  // checkpoint.h
 
 /// What a handler or sink may ask beside its message: take a second parameter `const HandlerContext&`.
 struct HandlerContext {
   const RecordInfo& record;
   const Values& values;  ///< given to App::run()
+  /// What a handler of App::on(checkpoint) may ask: who was down when the message was looked at. Empty
+  /// elsewhere, and when all is well.
+  const Downtime& downtime;
 };
 
 namespace detail {
+
+inline const Downtime kNoDowntime;
+
+inline HandlerContext context_of(const Delivery& delivery, const Graph& graph) {
+  return {delivery.info, *graph.values, delivery.downtime ? *delivery.downtime : kNoDowntime};
+}
 
 template <class F, class T>
 concept TakesMessage =
@@ -176,7 +187,7 @@ class Handled {
     if constexpr (detail::TakesMessage<F, Out>) {
       sinks_->all.push_back([graph = graph_.get(), f = std::make_shared<F>(std::move(f))](
                                 const Out& value, detail::Delivery& delivery) {
-        detail::call_handler(*f, value, HandlerContext{delivery.info, *graph->values});
+        detail::call_handler(*f, value, detail::context_of(delivery, *graph));
       });
     }
   }
@@ -272,7 +283,7 @@ class On {
               const std::shared_ptr<detail::HandlerSinks<Out>>& sinks) const {
     from.listen(binding,
                 [graph = graph_.get(), f, sinks](const T& message, detail::Delivery& delivery) {
-                  const HandlerContext context{delivery.info, *graph->values};
+                  const HandlerContext context = detail::context_of(delivery, *graph);
                   if constexpr (std::is_void_v<Out>) {
                     detail::call_handler(*f, message, context);
                   } else {
@@ -305,6 +316,11 @@ Stream<T> stream_of(App&, Handlers&, const Proxy<T>& proxy) {
 template <class K, class V>
 auto stream_of(App&, Handlers&, const Topic<K, V>& topic) {
   return topic.stream();
+}
+template <class T, class State>
+Stream<T> stream_of(App&, Handlers& handlers, const Checkpoint<T, State>& checkpoint) {
+  checkpoint.bind(handlers);
+  return checkpoint.stream();
 }
 template <class T>
 Stream<T> stream_of(App& app, Handlers& handlers, const Source<T>& source) {

@@ -7,6 +7,7 @@
 #include <source_location>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "slipstream/connector.h"
@@ -98,16 +99,36 @@ struct Node {
   bool has_event_time = false;
   WhenQuiet when_quiet;
   std::vector<Dependency> dependencies;
+  std::vector<const Node*> waits_for;  ///< sources that checkpoints pause it for
   // Sinks
   RawSink* sink = nullptr;
   bool is_blocking = false;
   bool is_dead_letters = false;  ///< the stage all lanes send diverted records to
 };
 
+/// What a run offers to those that are part of it without being a node.
+struct RunEnv {
+  std::function<EventTime()> now;  ///< UTC, by a clock that never jumps
+  /// Calls it at or after this time of now(), from a thread of the run's own.
+  std::function<void(EventTime, std::function<void()>)> call_at;
+  std::function<void(LogLevel, std::string_view message)> log;
+  std::function<void(absl::Status)> fail;  ///< ends the run; from any thread
+};
+/// Something that lives as long as a run and isn't a node of the graph, such as a checkpoint.
+class RunPart {
+ public:
+  virtual ~RunPart() = default;
+  /// Before anything is read. An error ends the start.
+  virtual absl::Status open(const RunEnv& env) = 0;
+  /// Nothing runs any more, and what open() was given is used no more.
+  virtual void close() = 0;
+};
+
 struct Graph : std::enable_shared_from_this<Graph> {
   std::vector<std::unique_ptr<Node>> nodes;
   std::vector<std::string> mistakes;  ///< found while it was described; said when it is run
   std::vector<std::function<absl::Status()>> exit_hooks;
+  std::vector<std::pair<std::string, std::shared_ptr<RunPart>>> parts;  ///< by name, for messages
   std::shared_ptr<const Values> values;  ///< for handlers; never null while it runs
 
   Node& add(std::string kind, Role role, std::string_view name, const std::source_location& where);

@@ -14,6 +14,7 @@
 #include "slipstream/detail/graph.h"
 #include "slipstream/detail/operator.h"
 #include "slipstream/detail/produce_pause.h"
+#include "slipstream/downtime.h"
 #include "slipstream/stream.h"
 
 /// Handlers that share a source or a Proxy run as one operator in one lane: a serial domain. What App::on()
@@ -28,8 +29,9 @@ struct Delivery {
   const RecordInfo& info;
   const HeadersPtr* headers;  ///< the message's own; null when it has none
   HandlerOperator& op;
-  std::size_t outputs = 0;  ///< values that handlers made of it so far
-  bool diverted = false;    ///< a handler failed on it
+  std::size_t outputs = 0;             ///< values that handlers made of it so far
+  bool diverted = false;               ///< a handler failed on it
+  const Downtime* downtime = nullptr;  ///< as the message's pulse found it; null where none was
 
   /// Of the value that was made last.
   RecordId output_id() const {
@@ -158,6 +160,7 @@ struct PortPlanBase {
 struct HandlerBinding {
   std::string name;
   bool named = false;
+  bool is_checkpoint = false;  ///< not one of the user's handlers
   std::string location;
   ErrorPolicy errors;
   std::vector<PortPlanBase*> ports;
@@ -218,7 +221,8 @@ struct PortPlan final : PortPlanBase {
     Step<T> run;
     std::function<void(Delivery&)> end;  ///< empty where the end means nothing
   };
-  std::vector<Listener> listeners;  ///< in the order they were bound
+  std::vector<Listener> checkpoints;  ///< they see a message before all handlers
+  std::vector<Listener> listeners;    ///< in the order they were bound
 
   std::unique_ptr<HandlerPortBase> make() const override;
   EdgeEnd make_edge(const EdgeEnv& env) const override { return make_forward<T>(env); }
@@ -283,14 +287,16 @@ class HandlerPort final : public HandlerPortBase {
   void deliver_published(HandlerOperator& op) override { handle_next(published_, op); }
   void end(HandlerOperator& op) override {
     const RecordInfo info{kMinTime, {op.env().node_id, 0, 0, 0}, nullptr};
-    for (const auto& listener : plan_.listeners) {
-      if (!listener.end || op.stopped()) continue;
-      Delivery delivery{info, nullptr, op};
-      delivery.diverted = true;  // no record, so nothing to count
-      try {
-        listener.end(delivery);
-      } catch (...) {
-        op.failed(*listener.handler, delivery, [] { return std::string(); });
+    for (const auto* listeners : {&plan_.checkpoints, &plan_.listeners}) {
+      for (const auto& listener : *listeners) {
+        if (!listener.end || op.stopped()) continue;
+        Delivery delivery{info, nullptr, op};
+        delivery.diverted = true;  // no record, so nothing to count
+        try {
+          listener.end(delivery);
+        } catch (...) {
+          op.failed(*listener.handler, delivery, [] { return std::string(); });
+        }
       }
     }
     op.deliver_published();
@@ -377,16 +383,22 @@ class HandlerPort final : public HandlerPortBase {
     queue.pop();
     handle(message, info, headers, op);
   }
-  void handle(const T& message, const RecordInfo& info, const HeadersPtr& headers, HandlerOperator& op) {
-    Delivery delivery{info, headers ? &headers : nullptr, op};
-    for (const auto& listener : plan_.listeners) {
+  using Listeners = std::vector<typename PortPlan<T>::Listener>;
+  /// False: the run has failed.
+  bool run(const Listeners& listeners, const T& message, Delivery& delivery) {
+    for (const auto& listener : listeners) {
       try {
         listener.run(message, delivery);
       } catch (...) {
-        op.failed(*listener.handler, delivery, [&] { return json_text(message); });
-        if (op.stopped()) break;
+        delivery.op.failed(*listener.handler, delivery, [&] { return json_text(message); });
+        if (delivery.op.stopped()) return false;
       }
     }
+    return true;
+  }
+  void handle(const T& message, const RecordInfo& info, const HeadersPtr& headers, HandlerOperator& op) {
+    Delivery delivery{info, headers ? &headers : nullptr, op};
+    if (run(plan_.checkpoints, message, delivery)) run(plan_.listeners, message, delivery);
     op.counters.out += delivery.outputs;
     if (!delivery.diverted) op.counters.forwarded += 1;
   }
