@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "checkpoint_programs.h"
 #include "handler_programs.h"
 #include "pausing_programs.h"
 #include "pipe_programs.h"
@@ -26,7 +27,8 @@ const fs::path kFolder = fs::path(SLIPSTREAM_SOURCE_DIR) / "tests/golden";
 
 Programs programs() {
   Programs all;
-  for (const Programs& some : {handler_programs(), pipe_programs(), pausing_programs()})
+  for (const Programs& some :
+       {handler_programs(), pipe_programs(), pausing_programs(), checkpoint_programs()})
     all.insert(some.begin(), some.end());
 #ifdef SLIPSTREAM_KAFKA
   const Programs topics = topic_programs();
