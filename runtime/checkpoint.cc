@@ -256,6 +256,8 @@ void CheckpointCore::go_on_with_all() {
       save();
     }
     run_callbacks();
+    const MutexLock lock(mutex_);
+    if (env_) env_->wake();  // a message may wait for what was decided
   } catch (...) {
     const std::string cause = describe_current_exception();
     const MutexLock lock(mutex_);
@@ -325,6 +327,7 @@ void CheckpointCore::forget_covered() {
 /// Paused is what is ahead of a dependency that is down, or waits to hear whether it is. Nothing resumes
 /// before the callback of the recovery has run: it may seek.
 void CheckpointCore::update_pauses() {
+  update_end();
   if (!options_.pause_dependent) return;
   std::set<int> wanted;
   if (recoveries_ > 0) wanted = paused_;
@@ -335,13 +338,23 @@ void CheckpointCore::update_pauses() {
   std::set<int> changed;
   std::set_symmetric_difference(wanted.begin(), wanted.end(), paused_.begin(), paused_.end(),
                                 std::inserter(changed, changed.end()));
-  const bool was_paused = !paused_.empty();
+  for (const int partition : changed) set_paused(partition, wanted.contains(partition));
   paused_ = std::move(wanted);
-  if (was_paused != !paused_.empty()) set_paused(kWhole, !paused_.empty());
 }
 
-void CheckpointCore::set_paused(int, bool paused) {
-  paused ? dependent_->pause(options_.name) : dependent_->resume(options_.name);
+void CheckpointCore::set_paused(int partition, bool paused) {
+  if (partition == kWhole) {
+    paused ? dependent_->pause(options_.name) : dependent_->resume(options_.name);
+  } else {
+    paused ? dependent_->pause(options_.name, partition) : dependent_->resume(options_.name, partition);
+  }
+}
+
+/// What came last before an outage may have to be read again.
+void CheckpointCore::update_end() {
+  const bool keeps_open = recoveries_ > 0 || is_any_down();
+  if (keeps_open == std::exchange(keeps_open_, keeps_open)) return;
+  dependent_->keep_open(keeps_open);
 }
 
 /// One thread at a time; another one's are left to who is at it. All are called, whatever one throws; the
@@ -370,7 +383,20 @@ void CheckpointCore::run_callbacks() {
   lock.lock();
 }
 
-void CheckpointCore::seek_back(const std::map<int, std::int64_t>&) {}
+void CheckpointCore::seek_back(const std::map<int, std::int64_t>& offsets) {
+  const absl::Status sought = dependent_->seek(offsets);
+  if (sought.ok() || offsets.empty()) return;
+  const MutexLock lock(mutex_);
+  fail(absl::Status(sought.code(),
+                    "checkpoint '" + options_.name + "' can't go back: " + std::string(sought.message())));
+}
+
+bool CheckpointCore::is_deciding() {
+  const MutexLock lock(mutex_);
+  return std::any_of(dependencies_.begin(), dependencies_.end(), [](const Dependency& dependency) {
+    return dependency.pending && dependency.pending->check.index() == 0;
+  });
+}
 
 void CheckpointCore::log(LogLevel level, const std::string& message) {
   if (env_) env_->log(level, message);

@@ -404,6 +404,9 @@ absl::Status Engine::open_parts() {
     env.call_at = [this](EventTime when, std::function<void()> f) {
       executor_.call_at(when.time_since_epoch() - executor_.to_utc(), std::move(f));
     };
+    env.wake = [this] {
+      if (is_started_.load(std::memory_order_acquire)) notify_all();
+    };
     env.log = [this, &name = name](LogLevel level, std::string_view message) {
       log(level, name, std::string(message));
     };

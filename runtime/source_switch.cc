@@ -33,6 +33,7 @@ struct SourceSwitch::Guarded {
   std::condition_variable has_run;
   std::set<int> at_end SLIPSTREAM_GUARDED_BY(mutex);  ///< read to the end and handled
   std::set<int> ended SLIPSTREAM_GUARDED_BY(mutex);   ///< and their lanes will end
+  int kept_open SLIPSTREAM_GUARDED_BY(mutex) = 0;
 
   absl::Status check(const std::map<int, std::int64_t>& offsets) const SLIPSTREAM_REQUIRES(mutex);
 };
@@ -211,12 +212,20 @@ bool SourceSwitch::all_heard() const {
                      [this](const Port& port) { return port.heard == seeks_; });
 }
 
+void SourceSwitch::keep_open(bool keep) {
+  {
+    const MutexLock lock(guarded_->mutex);
+    guarded_->kept_open += keep ? 1 : -1;
+  }
+  if (!keep) changed();
+}
+
 bool SourceSwitch::try_end(std::span<const int> partitions) {
   {
     Guarded& g = *guarded_;
     const MutexLock lock(g.mutex);
     if (!g.run || !g.run->can_seek.ok() || g.ended.contains(partitions.front())) return true;
-    if (!g.pending.empty()) return false;
+    if (!g.pending.empty() || g.kept_open > 0) return false;
     g.at_end.insert(partitions.begin(), partitions.end());
     const bool all = g.at_end.size() == static_cast<std::size_t>(g.run->partitions);
     const bool holds =

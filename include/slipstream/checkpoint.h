@@ -296,13 +296,18 @@ class Checkpoint {
     binding.is_checkpoint = true;
     for (std::size_t i = 0; i < dependencies_.size(); ++i)
       dependencies_[i].listen(*ports[i + 1], binding, core_);
-    port.checkpoints.push_back(
-        {&binding,
-         [self = *this, downtime = Downtime()](const T& message, detail::Delivery& delivery) mutable {
-           downtime = self.pulse(message, delivery.info);
-           delivery.downtime = &downtime;
-         },
-         {}});
+    auto downtime = std::make_shared<Downtime>();
+    port.checkpoints.push_back({&binding,
+                                [self = *this, downtime](const T& message, detail::Delivery& delivery) {
+                                  delivery.downtime = downtime.get();
+                                  *downtime = self.pulse(message, delivery.info);
+                                },
+                                {},
+                                [core = core_, downtime] {
+                                  if (core->is_deciding()) return false;
+                                  *downtime = core->downtime();
+                                  return true;
+                                }});
   }
 
  private:

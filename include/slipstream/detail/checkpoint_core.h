@@ -115,6 +115,8 @@ class CheckpointCore final : public RunPart, public std::enable_shared_from_this
   std::optional<DependencyState> dependency(std::string_view name);
   /// Nothing to go back to is no mistake; a source that can't be sought ends the run.
   void seek_back(const std::map<int, std::int64_t>& offsets);
+  /// Whether a pulse is still being looked at.
+  bool is_deciding();
 
   absl::Status open(const RunEnv& env) override;
   void close() override;
@@ -165,6 +167,7 @@ class CheckpointCore final : public RunPart, public std::enable_shared_from_this
   void forget_covered() SLIPSTREAM_REQUIRES(mutex_);
   void update_pauses() SLIPSTREAM_REQUIRES(mutex_);
   void set_paused(int partition, bool paused) SLIPSTREAM_REQUIRES(mutex_);
+  void update_end() SLIPSTREAM_REQUIRES(mutex_);
   void load_once() SLIPSTREAM_REQUIRES(mutex_);
   absl::Status load(std::string_view bytes) SLIPSTREAM_REQUIRES(mutex_);
   std::string saved() const SLIPSTREAM_REQUIRES(mutex_);
@@ -184,6 +187,7 @@ class CheckpointCore final : public RunPart, public std::enable_shared_from_this
   std::set<int> paused_ SLIPSTREAM_GUARDED_BY(mutex_);
   std::deque<Event> events_ SLIPSTREAM_GUARDED_BY(mutex_);
   int recoveries_ SLIPSTREAM_GUARDED_BY(mutex_) = 0;  ///< whose callbacks haven't run; nothing resumes before
+  bool keeps_open_ SLIPSTREAM_GUARDED_BY(mutex_) = false;
   bool runs_callbacks_ SLIPSTREAM_GUARDED_BY(mutex_) = false;
   bool is_loaded_ SLIPSTREAM_GUARDED_BY(mutex_) = false;
   absl::Status status_ SLIPSTREAM_GUARDED_BY(mutex_);  ///< the first failure outside of a run

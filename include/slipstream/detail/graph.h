@@ -111,6 +111,7 @@ struct RunEnv {
   std::function<EventTime()> now;  ///< UTC, by a clock that never jumps
   /// Calls it at or after this time of now(), from a thread of the run's own.
   std::function<void(EventTime, std::function<void()>)> call_at;
+  std::function<void()> wake;  ///< lanes look again for something to do
   std::function<void(LogLevel, std::string_view message)> log;
   std::function<void(absl::Status)> fail;  ///< ends the run; from any thread
 };

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -220,6 +221,8 @@ struct PortPlan final : PortPlanBase {
     HandlerBinding* handler;
     Step<T> run;
     std::function<void(Delivery&)> end;  ///< empty where the end means nothing
+    /// Whether run() has come to its end, so that the next may get the message; empty: always.
+    std::function<bool()> is_done = {};
   };
   std::vector<Listener> checkpoints;  ///< they see a message before all handlers
   std::vector<Listener> listeners;    ///< in the order they were bound
@@ -254,37 +257,49 @@ class HandlerPort final : public HandlerPortBase {
     delivery.op.published(*this);
   }
   std::size_t held() const override {
-    std::size_t sum = held_.size();
+    std::size_t sum = held_.size() + (waiting_ ? 1 : 0);
     for (const auto& [partition, queue] : parked_) sum += queue.size();
     return sum;
   }
   EventTime oldest_held() const override {
-    EventTime oldest = held_.oldest();
+    EventTime oldest = std::min(held_.oldest(), waiting_ ? waiting_->info.time : kMaxTime);
     for (const auto& [partition, queue] : parked_) oldest = std::min(oldest, queue.oldest());
     return oldest;
   }
   bool has_work() const override {
     if (has_news_of_seeks()) return true;
+    if (waiting_) return are_done();
     if (is_paused()) return false;
     return !held_.empty() || std::any_of(parked_.begin(), parked_.end(), [this](const auto& p) {
       return !p.second.empty() && !this->is_paused(p.second.first_id());
     });
   }
   bool deliver(HandlerOperator& op) override {
-    while (Queue* queue = next_queue(op)) {
+    for (;;) {
+      if (waiting_ && has_news_of_seeks()) hear_of_seeks(op);
+      if (waiting_ && !are_done()) break;
+      Queue* queue = waiting_ ? nullptr : next_queue(op);
+      if (!waiting_ && !queue) break;
       if (op.stopped()) {
         op.counters.skipped += held();
+        waiting_.reset();
         held_.clear();
         parked_.clear();
         break;
       }
-      handle_next(*queue, op);
+      waiting_ ? handle_waiting(op) : handle_next(*queue, op);
       op.deliver_published();
       if (op.flush_at_times()) return !has_work();
     }
     return true;
   }
-  void deliver_published(HandlerOperator& op) override { handle_next(published_, op); }
+  void deliver_published(HandlerOperator& op) override {
+    if (waiting_) {
+      held_.take_first(published_);
+    } else {
+      handle_next(published_, op);
+    }
+  }
   void end(HandlerOperator& op) override {
     const RecordInfo info{kMinTime, {op.env().node_id, 0, 0, 0}, nullptr};
     for (const auto* listeners : {&plan_.checkpoints, &plan_.listeners}) {
@@ -308,6 +323,10 @@ class HandlerPort final : public HandlerPortBase {
     std::size_t dropped = held_.drop(is_sought);
     for (auto& [partition, queue] : parked_) dropped += queue.drop(is_sought);
     std::erase_if(parked_, [](const auto& p) { return p.second.empty(); });
+    if (waiting_ && is_sought(waiting_->info.id)) {
+      waiting_.reset();
+      ++dropped;
+    }
     op.counters.filtered += dropped;
   }
 
@@ -326,6 +345,11 @@ class HandlerPort final : public HandlerPortBase {
     }
     void pop() {
       if (++at == records.size()) clear();
+    }
+    void take_first(Queue& other) {
+      records.append_columns(other.records, other.at);
+      records.values.push_back(std::move(other.records.values[other.at]));
+      other.pop();
     }
     EventTime oldest() const {
       EventTime oldest = kMaxTime;
@@ -347,6 +371,14 @@ class HandlerPort final : public HandlerPortBase {
     }
   };
 
+  struct Message {
+    T value;
+    RecordInfo info;
+    HeadersPtr headers;
+    const Downtime* downtime = nullptr;
+    bool diverted = false;
+  };
+
   /// Where the next message is, if any may be handed out.
   Queue* next_queue(HandlerOperator& op) {
     if (is_plain() && parked_.empty()) [[likely]]
@@ -365,23 +397,46 @@ class HandlerPort final : public HandlerPortBase {
   }
   /// What comes of a paused partition is put aside, and so is what comes behind that until it is through.
   Queue* next_held() {
-    for (; !held_.empty(); held_.pop()) {
+    while (!held_.empty()) {
       const RecordId id = held_.first_id();
       const auto partition = std::pair(id.source, id.partition);
       if (!parked_.contains(partition) && !is_paused(id)) return &held_;
-      Batch<T>& aside = parked_[partition].records;
-      aside.append_columns(held_.records, held_.at);
-      aside.values.push_back(std::move(held_.records.values[held_.at]));
+      parked_[partition].take_first(held_);
     }
     return nullptr;
   }
   /// Takes the message out before it is handled: handlers may publish into the same queue meanwhile.
   void handle_next(Queue& queue, HandlerOperator& op) {
-    const T message = std::move(queue.records.values[queue.at]);
-    const RecordInfo info = queue.records.info(queue.at);
-    const HeadersPtr headers = queue.records.headers.empty() ? nullptr : queue.records.headers[queue.at];
+    Message next{std::move(queue.records.values[queue.at]), queue.records.info(queue.at),
+                 queue.records.headers.empty() ? nullptr : queue.records.headers[queue.at]};
     queue.pop();
-    handle(message, info, headers, op);
+    next.info.headers = next.headers.get();
+    Delivery delivery = delivery_of(next, op);
+    const bool goes_on = run(plan_.checkpoints, next.value, delivery);
+    if (!are_done()) {
+      next.downtime = delivery.downtime;
+      next.diverted = delivery.diverted;
+      waiting_.emplace(std::move(next));
+      return;
+    }
+    handle(next, delivery, goes_on);
+  }
+  /// What a checkpoint has decided about by now.
+  void handle_waiting(HandlerOperator& op) {
+    const Message next = *std::move(waiting_);
+    waiting_.reset();
+    Delivery delivery = delivery_of(next, op);
+    handle(next, delivery, !op.stopped());
+  }
+  bool are_done() const {
+    return std::all_of(plan_.checkpoints.begin(), plan_.checkpoints.end(),
+                       [](const auto& checkpoint) { return !checkpoint.is_done || checkpoint.is_done(); });
+  }
+  static Delivery delivery_of(const Message& message, HandlerOperator& op) {
+    Delivery delivery{message.info, message.headers ? &message.headers : nullptr, op};
+    delivery.downtime = message.downtime;
+    delivery.diverted = message.diverted;
+    return delivery;
   }
   using Listeners = std::vector<typename PortPlan<T>::Listener>;
   /// False: the run has failed.
@@ -396,15 +451,15 @@ class HandlerPort final : public HandlerPortBase {
     }
     return true;
   }
-  void handle(const T& message, const RecordInfo& info, const HeadersPtr& headers, HandlerOperator& op) {
-    Delivery delivery{info, headers ? &headers : nullptr, op};
-    if (run(plan_.checkpoints, message, delivery)) run(plan_.listeners, message, delivery);
-    op.counters.out += delivery.outputs;
-    if (!delivery.diverted) op.counters.forwarded += 1;
+  void handle(const Message& message, Delivery& delivery, bool goes_on) {
+    if (goes_on) run(plan_.listeners, message.value, delivery);
+    delivery.op.counters.out += delivery.outputs;
+    if (!delivery.diverted) delivery.op.counters.forwarded += 1;
   }
 
   const PortPlan<T>& plan_;
-  Queue held_;  ///< read, but not handed out
+  std::optional<Message> waiting_;  ///< a checkpoint is still looking at it; nothing overtakes it
+  Queue held_;                      ///< read, but not handed out
   /// The same by source and partition, of those that were paused by themselves; in front of held_.
   std::map<std::pair<std::uint32_t, std::uint32_t>, Queue> parked_;
   Queue published_;

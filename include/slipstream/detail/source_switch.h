@@ -86,6 +86,8 @@ class SourceSwitch {
   std::optional<Seek> pending(int partition) const;
   bool all_heard() const;
   void sought(int partition, const Seek& seek);
+  /// Until it is taken back as often, the source doesn't end if it can be sought. From any thread.
+  void keep_open(bool keep);
   /// Whether a lane may end that has read all of these partitions to their end and has nothing under way. A
   /// source that handlers listen to and that can be sought ends as a whole, when they have had everything:
   /// until then they may seek back.
