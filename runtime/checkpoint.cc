@@ -100,10 +100,12 @@ void CheckpointCore::finish(std::string_view name) {
     Dependency* dependency = find(name);
     if (!dependency) return;
     dependency->is_finished = true;
+    dependency->pending.reset();
     dependency->ahead.clear();
     settle(*dependency);
     update_pauses();
     save();
+    if (env_) env_->wake();  // a message may have waited for the check
   }
   run_callbacks();
 }

@@ -87,7 +87,8 @@ Lane::Lane(Engine& engine, Stage& stage, std::uint32_t index)
     : engine_(engine),
       stage_(stage),
       index_(index),
-      ports_(std::max<std::size_t>(1, stage.node->inputs.size()), kMinTime) {
+      ports_(std::max<std::size_t>(1, stage.node->inputs.size()), kMinTime),
+      port_holds_(ports_.size(), kMaxTime) {
   max_batch = engine.config().batch_max_records;
   auto own = engine.config().nodes.find(stage.node->name);
   if (own != engine.config().nodes.end() && own->second.batch_max_records)
@@ -330,7 +331,7 @@ void Lane::drop(detail::Message* message) {
 
 bool Lane::step() {
   if (!finish_pending()) return false;
-  if (head().hold() != watermark_hold_) watermark_dirty_ = true;
+  if (has_other_holds()) watermark_dirty_ = true;
   if (in_watermark_) {
     in_watermark_ = false;
     broadcast(std::min(head().output_watermark(ports_), least_hold()));
@@ -448,16 +449,23 @@ void Lane::advance_watermark() {
     EventTime& port = least[static_cast<std::size_t>(channel.port)];
     port = std::min(port, channel.watermark);
   }
-  const EventTime hold = watermark_hold_ = head().hold();
   bool moved = false;
   for (std::size_t p = 0; p < ports_.size(); ++p) {
-    const EventTime now = std::min(least[p], hold);
+    port_holds_[p] = head().port_hold(p);
+    const EventTime now = std::min(least[p], port_holds_[p]);
     if (now <= ports_[p]) continue;
     ports_[p] = now;
     moved = true;
   }
   if (moved) head().on_watermark(ports_);
   in_watermark_ = true;  // holds further down may have changed even when no port moved
+}
+
+bool Lane::has_other_holds() const {
+  for (std::size_t p = 0; p < port_holds_.size(); ++p) {
+    if (head().port_hold(p) != port_holds_[p]) return true;
+  }
+  return false;
 }
 
 EventTime Lane::least_hold() const {

@@ -127,6 +127,7 @@ class Lane : public detail::LaneServices {
   void broadcast(EventTime watermark);
   void end(Control::End how);
   EventTime least_hold() const;
+  bool has_other_holds() const;
   bool holds_records() const;
   detail::Operator& head() const { return *operators_.front(); }
 
@@ -180,7 +181,7 @@ class Lane : public detail::LaneServices {
   std::vector<InChannel> in_;
   std::vector<EventTime> ports_;  ///< by input port, as told to the head
   bool watermark_dirty_ = false;
-  EventTime watermark_hold_ = kMaxTime;  ///< the head's hold when its ports' watermarks were last looked at
+  std::vector<EventTime> port_holds_;  ///< the head's when its ports' watermarks were last looked at
   bool in_watermark_ = false;
   bool ended_ = false;
   SinkState sink_state_ = SinkState::open;

@@ -180,6 +180,7 @@ class HandlerOperator final : public Operator {
   void resume() override;
   /// Messages of a paused source hold the watermark.
   EventTime hold() const override;
+  EventTime port_hold(std::size_t port) const override { return ports_[port]->oldest_held(); }
   bool abandons_held() const override { return true; }
 
   HandlerOutputBase& output(std::size_t port) { return *outputs_[port]; }

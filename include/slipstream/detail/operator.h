@@ -120,6 +120,8 @@ class Operator {
   }
   /// No record this operator still holds back for a retry is older than this.
   virtual EventTime hold() const { return kMaxTime; }
+  /// The same of what came in through one of the head's ports.
+  virtual EventTime port_hold(std::size_t /*port*/) const { return hold(); }
   /// What is held back stays so when the run is stopped: only the program could release it.
   virtual bool abandons_held() const { return false; }
   /// An operator that stopped emitting because of should_pause() has more and gets resume() before anything
