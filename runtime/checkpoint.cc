@@ -12,8 +12,18 @@ namespace slipstream::detail {
 
 void OpenOffsets::handled(EventTime marker, std::int64_t offset) {
   // After a seek back, what lies behind comes again.
-  while (!entries_.empty() && entries_.back().offset >= offset) entries_.pop_back();
+  while (!entries_.empty() && entries_.back().offset >= offset) {
+    entries_.pop_back();
+    in_last_ = width_;
+  }
+  if (entries_.empty()) width_ = in_last_ = 1;
   if (!entries_.empty() && entries_.back().marker >= marker) return;
+  if (in_last_ < width_) {
+    ++in_last_;
+    entries_.back().marker = marker;
+    return;
+  }
+  in_last_ = 1;
   entries_.push_back({marker, offset});
   if (entries_.size() > kMost) thin_out();
 }
@@ -34,6 +44,7 @@ void OpenOffsets::thin_out() {
     half.push_back({entries_[i + 1].marker, entries_[i].offset});
   if (entries_.size() % 2 == 1) half.push_back(entries_.back());
   entries_ = std::move(half);
+  width_ *= 2;
 }
 
 // ---------------------------------------------------------------- the checkpoint

@@ -6,8 +6,10 @@
 #include <fstream>
 #include <map>
 #include <random>
+#include <set>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "files/scratch.h"
@@ -208,6 +210,31 @@ TEST(Checkpoint, AsksChecksOfTheUsers) {
   EXPECT_FALSE(c.checkpoint.heartbeat(at(104s))->is_late);
 }
 
+TEST(Checkpoint, TakesPulsesAndBeatsFromManyThreads) {
+  std::vector<std::string> calls;  // callbacks run one at a time
+  ByHand c({"weather"}, {.on_downtime = [&](const Outage<int>&) { calls.push_back("down"); },
+                         .on_recovery = [&](const Outage<int>&) { calls.push_back("back"); }});
+  c.checkpoint.check_pulse(at(0s), 0);
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 1; i <= 2'000; ++i) {
+        const EventTime marker = at(std::chrono::seconds(20 * i));
+        if (t % 2 == 0) {
+          c.checkpoint.check_pulse(marker, i);
+        } else {
+          EXPECT_TRUE(c.checkpoint.heartbeat(marker).ok());
+        }
+      }
+    });
+  }
+  for (std::thread& t : threads) t.join();
+  EXPECT_FALSE(c.checkpoint.heartbeat(at(100'000s))->is_late);
+  EXPECT_FALSE(c.by_hand().is_paused());
+  for (std::size_t i = 0; i < calls.size(); ++i) EXPECT_EQ(calls[i], i % 2 == 0 ? "down" : "back") << i;
+  EXPECT_EQ(calls.size() % 2, 0u) << "the last outage is over";
+}
+
 // ---------------------------------------------------------------- against a model
 
 /// The same, as slowly and plainly as can be: all that was ever handled is kept.
@@ -349,7 +376,7 @@ TEST(Checkpoint, DoesWhatThePlainModelDoes) {
     recoveries += static_cast<int>(
         std::count_if(calls.begin(), calls.end(), [](const auto& call) { return call.starts_with("back"); }));
   }
-  EXPECT_GT(recoveries, 300);  // the sequences do have outages that end
+  EXPECT_GT(recoveries, 100);  // the sequences do have outages that end
 }
 
 TEST(OpenOffsets, AnswerALowerOffsetRatherThanGrowWithoutEnd) {
@@ -385,6 +412,12 @@ struct Automatic {
       trace.push_back(entry);
     });
   }
+  /// Weather from 100 s on.
+  void begin(TestDriver& driver) {
+    driver.skip_to(activities, 0, 0);
+    driver.push(weather, {at(100s), ""});
+    EXPECT_TRUE(driver.run().ok());
+  }
   std::vector<std::string> gates(const TestDriver& driver, int partition = 0) {
     for (const PartitionMetrics& p : driver.metrics().partitions) {
       if (p.source == "activities" && p.partition == partition) return p.gates;
@@ -408,7 +441,7 @@ struct Automatic {
 TEST(BoundCheckpoint, PulsesBeforeTheHandlerAndPausesBehindIt) {
   Automatic a;
   TestDriver driver(a.app);
-  driver.push(a.weather, {at(100s), ""});
+  a.begin(driver);
   for (const auto& [time, what] :
        {std::pair(101s, "first"), std::pair(120s, "second"), std::pair(125s, "third")})
     driver.push(a.activities, {at(time), what});
@@ -430,7 +463,9 @@ TEST(BoundCheckpoint, TakesEventTimeWhereThereIsNoMarker) {
   auto checkpoint = app.checkpoint("activity", activities, {dependency("weather", weather)});
   app.on(checkpoint).handle([](const Event&) {});
   TestDriver driver(app);
+  driver.skip_to(activities, 0, 0);
   driver.push(weather, {at(100s), ""});
+  ASSERT_TRUE(driver.run().ok());
   driver.push(activities, {at(200s), ""});
   ASSERT_TRUE(driver.run().ok());
   EXPECT_EQ(checkpoint.marker(), at(200s));
@@ -440,8 +475,7 @@ TEST(BoundCheckpoint, TakesEventTimeWhereThereIsNoMarker) {
 TEST(BoundCheckpoint, LetsGoWhenTheDependencyEnds) {
   Automatic a;
   TestDriver driver(a.app);
-  driver.push(a.weather, {at(100s), ""});
-  ASSERT_TRUE(driver.run().ok());
+  a.begin(driver);
   for (const auto& [time, what] : {std::pair(120s, "first"), std::pair(125s, "second")})
     driver.push(a.activities, {at(time), what});
   driver.finish(a.activities);
@@ -454,8 +488,7 @@ TEST(BoundCheckpoint, LetsGoWhenTheDependencyEnds) {
 TEST(BoundCheckpoint, PausesOnlyThePartitionsThatAreAhead) {
   Automatic a;
   TestDriver driver(a.app, {.partitions = 2});
-  driver.push(a.weather, {at(100s), ""});
-  ASSERT_TRUE(driver.run().ok());
+  a.begin(driver);
   driver.push(a.activities, {at(150s), "ahead"}, 0);
   driver.push(a.activities, {at(151s), "held"}, 0);
   ASSERT_TRUE(driver.run().ok());
@@ -469,8 +502,7 @@ TEST(BoundCheckpoint, PausesOnlyThePartitionsThatAreAhead) {
 TEST(BoundCheckpoint, FailsTheRunWhenACallbackThrows) {
   Automatic a({.on_downtime = [](const Outage<Offsets>&) { throw std::runtime_error("no pager"); }});
   TestDriver driver(a.app);
-  driver.push(a.weather, {at(100s), ""});
-  ASSERT_TRUE(driver.run().ok());
+  a.begin(driver);
   driver.push(a.activities, {at(150s), "ahead"});
   EXPECT_THAT(std::string(driver.run().message()), HasSubstr("checkpoint 'activity': no pager"));
 }
@@ -560,6 +592,7 @@ TEST(SeekBack, GoesToTheFirstMessageBehindTheLastBeatInEachPartition) {
                       .marker = &Event::time});
   app.on(checkpoint).handle([](const Event&) {});
   TestDriver driver(app, {.partitions = 2});
+  driver.skip_to(activities, 0, 0);
   driver.push(weather, {at(100s), ""});
   ASSERT_TRUE(driver.run().ok());
   for (const auto time : {99s, 103s, 104s, 111s}) driver.push(activities, {at(time), ""}, 0);
@@ -581,6 +614,7 @@ TEST(SeekBack, EndsTheRunWhereTheSourceCanNotBeSought) {
       {.on_recovery = [](const Outage<Offsets>& o) { o.seek_back(); }, .marker = &Event::time});
   app.on(checkpoint).handle([](const Event&) {});
   TestDriver driver(app);
+  driver.skip_to(activities, 0, 0);
   driver.push(weather, {at(100s), ""});
   ASSERT_TRUE(driver.run().ok());
   driver.push(activities, {at(150s), ""});
@@ -606,8 +640,7 @@ TEST(SlowCheck, HoldsTheMessageUntilItHasDecided) {
   Automatic a(
       {}, {.downtime_threshold = 10s, .is_down = asks_for_a_second, .is_recovered = is_back_after_a_second});
   TestDriver driver(a.app);
-  driver.push(a.weather, {at(100s), ""});
-  ASSERT_TRUE(driver.run().ok());
+  a.begin(driver);
   driver.push(a.activities, {at(105s), "first"});
   driver.push(a.activities, {at(150s), "second"});
   driver.push(a.activities, {at(151s), "third"});
@@ -633,6 +666,7 @@ TEST(SlowCheck, FailsTheRunWhenItThrows) {
                 throw std::runtime_error("nobody answers");
               }});
   TestDriver driver(a.app);
+  driver.skip_to(a.weather, 0, 0);
   driver.push(a.activities, {at(105s), "first"});
   ASSERT_TRUE(driver.run().ok());
   EXPECT_THAT(std::string(driver.advance_time(1s).message()), HasSubstr("activity: nobody answers"));
@@ -645,8 +679,7 @@ TEST(StoredCheckpoint, StartsPausedWhereItWasDown) {
   {
     Automatic a({.store = store});
     TestDriver driver(a.app);
-    driver.push(a.weather, {at(100s), ""});
-    ASSERT_TRUE(driver.run().ok());
+    a.begin(driver);
     for (const auto time : {101s, 102s, 120s}) driver.push(a.activities, {at(time), "x"});
     ASSERT_TRUE(driver.run().ok());
     EXPECT_EQ(a.trace, (std::vector<std::string>{"x", "x", "down", "x (weather 20 s)"}));
@@ -724,6 +757,7 @@ TEST(StoredCheckpoint, EndsTheRunWhenItCanNotBeSaved) {
   auto store = std::make_shared<MemoryStore>();
   Automatic a({.store = store});
   TestDriver driver(a.app);
+  driver.skip_to(a.weather, 0, 0);
   driver.push(a.activities, {at(100s), "x"});
   store->failure = absl::UnavailableError("the disk is full");
   EXPECT_THAT(std::string(driver.run().message()),

@@ -54,16 +54,18 @@ class OpenOffsets {
   std::optional<std::int64_t> first_from(EventTime marker) const;
 
  private:
-  /// Beyond it, every second entry is merged with the next: then the answer may be a lower offset than
-  /// needed.
+  /// Beyond it, every second entry is merged with the next, and an entry stands for twice as many records
+  /// from then on: the answer may be a lower offset than needed, by a part in a thousand of what is open.
   static constexpr std::size_t kMost = 4096;
   struct Entry {
     EventTime marker;
     std::int64_t offset;
   };
   void thin_out();
-  std::deque<Entry>
-      entries_;  ///< markers and offsets both grow: what is older and further behind says nothing
+  /// Markers and offsets both grow: what is older and further behind says nothing.
+  std::deque<Entry> entries_;
+  std::size_t width_ = 1;    ///< records an entry may stand for
+  std::size_t in_last_ = 1;  ///< records the last one stands for
 };
 
 /// What a checkpoint is, without the types: markers, who is down, what is paused, what is kept. User states
