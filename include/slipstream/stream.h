@@ -68,6 +68,12 @@ struct EventTimeOptions {
 struct AsOfOptions {
   /// How old the right record may be; one exactly this much older still matches. >= 0.
   Duration tolerance = Duration::max();
+  enum class Emit {
+    final,        ///< a record is joined once, when it is known with what
+    speculative,  ///< at once with what is there, and once more, with the same RecordId, if that was wrong
+  };
+  /// Speculative results go into sinks in which a later one replaces an earlier one of the same id.
+  Emit emit = Emit::final;
 };
 
 struct SinkOptions {
@@ -592,8 +598,9 @@ class KeyedStream {
   /// Joins each record with the newest record of `right` that has the same key and isn't later, or none: f
   /// takes (const T&, const Right*), the second null when there is none within the tolerance. Equal times
   /// match; of equally new right records the one with the larger id wins. One output per record on time, with
-  /// its event time and headers. A record waits until the right watermark has passed its time; late left
-  /// records go to late(), late right ones are counted. State is kept under `name`.
+  /// its event time and headers, when the right watermark has passed its time; or, speculatively, one at once and
+  /// another one then if the first was wrong. Late left records go to late(), late right ones are counted. State
+  /// is kept under `name`.
   template <class Right, class RightKeyOf, class F>
   auto as_of_join(std::string_view name, const KeyedStream<Right, RightKeyOf>& right, AsOfOptions options,
                   F f, Here here = Here::current()) const {
@@ -614,9 +621,10 @@ class KeyedStream {
     }
     if (options.tolerance < Duration{0})
       stream_.graph()->mistakes.push_back(node.name + ": the tolerance is negative");
-    node.make = [left_key = key_of_, right_key = right.key_of(), tolerance = options.tolerance,
+    node.make = [left_key = key_of_, right_key = right.key_of(), options,
                  shared = std::make_shared<const F>(std::move(f))](const detail::OperatorEnv& env) {
-      return std::make_unique<Op>(env, left_key, right_key, tolerance, shared);
+      return std::make_unique<Op>(env, left_key, right_key, options.tolerance,
+                                  options.emit == AsOfOptions::Emit::speculative, shared);
     };
     node.make_edge = [left_key = key_of_, right_key = right.key_of()](int port, const detail::EdgeEnv& env) {
       return port == Op::kLeft ? detail::make_exchange<T>(env, left_key)

@@ -219,13 +219,14 @@ TEST(Watermark, PushedRecordsAreReadWithoutTimePassing) {
 
 // ---------------------------------------------------------------- as-of join
 
-void join(Bench& b, Duration tolerance = Duration::max()) {
+void join(Bench& b, Duration tolerance = Duration::max(),
+          AsOfOptions::Emit emit = AsOfOptions::Emit::final) {
   auto pair = [](const Event& l, const Event* r) {
     return Event{l.key, l.value, l.at, l.text + " with " + (r ? r->text : "nothing")};
   };
   auto joined = b.source(0)
                     .key_by(&Event::key)
-                    .as_of_join("join", b.source(1).key_by(&Event::key), {.tolerance = tolerance}, pair);
+                    .as_of_join("join", b.source(1).key_by(&Event::key), {.tolerance = tolerance, .emit = emit}, pair);
   b.pipeline.out("out", joined, &Event::key, only_text);
   b.pipeline.out("late", joined.late(), &Event::key, only_text);
 }
@@ -259,6 +260,32 @@ TEST(AsOfBoundary, LeftRowWaitsUntilTheRightWatermarkHasPassedIt) {
       EXPECT_EQ(b.take("out").size(), left_first && resolved ? 0u : 1u);
       EXPECT_EQ(b.driver().metrics().node("join")->held, 0u);
     }
+  }
+}
+
+TEST(AsOfBoundary, SpeculativelyALeftRowIsJoinedAtOnceAndAgainOnlyIfThatWasWrong) {
+  for (const bool is_wrong : {false, true}) {
+    Bench b({.parallelism = 2}, 0s, 2);
+    join(b, Duration::max(), AsOfOptions::Emit::speculative);
+    push_right(b, "old", 5s);
+    ASSERT_TRUE(b.driver().run().ok());
+    b.push(event("left", 10s));
+    ASSERT_TRUE(b.driver().run().ok());
+    EXPECT_THAT(b.take("out"), ElementsAre("left with old"));
+    EXPECT_EQ(b.driver().metrics().node("join")->held, 1u);
+    b.driver().advance_watermark(b.source(0), at(60s));
+    ASSERT_TRUE(b.driver().run().ok());
+    EXPECT_LE(b.driver().metrics().node("join")->watermark, at(10s)) << "a correction must not come late";
+
+    if (is_wrong) push_right(b, "new", 9s);
+    ASSERT_TRUE(b.driver().run().ok());
+    EXPECT_THAT(b.take("out"), IsEmpty()) << "another one may still come";
+    b.driver().advance_watermark(b.source(1), at(11s));
+    ASSERT_TRUE(b.driver().run().ok());
+    EXPECT_EQ(b.take("out"),
+              is_wrong ? std::vector<std::string>{"left with new"} : std::vector<std::string>{});
+    EXPECT_EQ(b.driver().metrics().node("join")->held, 0u);
+    EXPECT_EQ(b.driver().metrics().node("join")->forwarded, 1u);
   }
 }
 

@@ -206,6 +206,27 @@ Program join_program(Duration tolerance, std::optional<Duration> max_lag = {}) {
     p.out("late", joined.late(), &Event::key, show_event);
   };
 }
+/// The last line of each record.
+Lines last_by_id(const Lines& lines) {
+  std::map<RecordId, Line> last;
+  std::map<RecordId, int> count;
+  for (const Line& line : lines) {
+    last.insert_or_assign(line.id, line);
+    EXPECT_LE(++count[line.id], 2) << to_string(line.id) << ": a guess and perhaps a correction";
+  }
+  Lines all;
+  for (auto& [id, line] : last) all.push_back(std::move(line));
+  return all;
+}
+Program speculative_join_program(Duration tolerance) {
+  return [=](Pipeline& p) {
+    auto joined = p.sources[0].key_by(&Event::key).as_of_join(
+        "join", p.sources[1].key_by(&Event::key),
+        {.tolerance = tolerance, .emit = AsOfOptions::Emit::speculative}, join_pair);
+    out_joined(p, joined);
+    p.out("late", joined.late(), &Event::key, show_event);
+  };
+}
 Check check_join(Duration tolerance) {
   return [=](const Input& input, const Outcome& got) {
     const auto lefts = arrivals(input, 0), rights = arrivals(input, 1);
@@ -232,6 +253,21 @@ TEST(AsOfJoinConformance, IsFinalWhenTheLeftSideDependsOnTheRight) {
 TEST(AsOfJoinConformance, IsFinalOnThreadsAndStepped) {
   sweep_for_real(join_program(9s), kLateJoinShape, check_join(9s));
   sweep_for_real(join_program(9s, 2s), kLateJoinShape, check_join(9s));
+}
+
+Check check_speculative_join(Duration tolerance) {
+  return [=](const Input& input, const Outcome& got) {
+    Outcome last = got;
+    last.outputs["joined"] = last_by_id(got.at("joined"));
+    check_join(tolerance)(input, last);
+  };
+}
+TEST(SpeculativeAsOfJoinConformance, EndsWithTheFinalResults) {
+  sweep_simulated(speculative_join_program(Duration::max()), kJoinShape, check_speculative_join(Duration::max()));
+  sweep_simulated(speculative_join_program(4s), kLateJoinShape, check_speculative_join(4s));
+}
+TEST(SpeculativeAsOfJoinConformance, EndsWithTheFinalResultsOnThreadsAndStepped) {
+  sweep_for_real(speculative_join_program(9s), kLateJoinShape, check_speculative_join(9s));
 }
 
 TEST(AsOfJoinConformance, CountsLateRecordsOfBothSides) {

@@ -16,6 +16,10 @@ namespace slipstream::detail {
 /// until the right watermark proves that no such record can still come. Final: neither arrival order within
 /// the bounds nor parallelism, batches or schedule can be seen in the set of results.
 ///
+/// Speculative: a left record that isn't settled yet is joined with what is there, and held. When it is settled
+/// and the newest right record is another one, it is joined again, under the same id. So the last result of each
+/// id is the final one; the output's watermark doesn't pass a record before that.
+///
 /// State per key: right rows from the newest one at or before the horizon on, where the horizon is the oldest
 /// time a left record may still have.
 template <class Left, class Right, class LeftKey, class RightKey, class Out, class F>
@@ -27,9 +31,14 @@ class AsOfJoin final : public KeyedOperator<Left, LeftKey> {
   static constexpr int kLeft = 0;
   static constexpr int kRight = 1;
 
-  AsOfJoin(const OperatorEnv& env, std::shared_ptr<const LeftKey> left_key, std::shared_ptr<const RightKey> right_key,
-           Duration tolerance, std::shared_ptr<const F> f)
-      : Base(env, std::move(left_key)), right_key_(std::move(right_key)), tolerance_(tolerance), f_(std::move(f)) {}
+  AsOfJoin(const OperatorEnv& env, std::shared_ptr<const LeftKey> left_key,
+           std::shared_ptr<const RightKey> right_key, Duration tolerance, bool speculates,
+           std::shared_ptr<const F> f)
+      : Base(env, std::move(left_key)),
+        right_key_(std::move(right_key)),
+        tolerance_(tolerance),
+        speculates_(speculates),
+        f_(std::move(f)) {}
   OutputPort<Out> out;
   OutputPort<Left> late;
 
@@ -69,6 +78,8 @@ class AsOfJoin final : public KeyedOperator<Left, LeftKey> {
       std::string entry(1, kHeldEntry);
       store(held.value, entry);
       this->store_columns(order.first, order.second, held.headers, entry);
+      store(held.is_told, entry);
+      this->store_columns(kMinTime, held.told_with, nullptr, entry);
       writer.put(this->slot(hash_key<Key>(this->key(held.value))), std::move(entry));
     }
   }
@@ -81,7 +92,12 @@ class AsOfJoin final : public KeyedOperator<Left, LeftKey> {
       Held held;
       EventTime time;
       RecordId id;
-      if (!load(entry, held.value) || !this->load_columns(entry, time, id, held.headers)) return damaged();
+      if (!load(entry, held.value) || !this->load_columns(entry, time, id, held.headers) ||
+          !load(entry, held.is_told)) {
+        return damaged();
+      }
+      EventTime no_time;
+      if (!this->load_columns(entry, no_time, held.told_with, headers)) return damaged();
       this->counters.in += 1;
       hold_row(time, id, std::move(held));
       return absl::OkStatus();
@@ -104,7 +120,7 @@ class AsOfJoin final : public KeyedOperator<Left, LeftKey> {
     for (std::size_t i = 0; i < batch.size(); ++i) {
       if (batch.is_late_record(i)) {
         divert_late(batch, i);
-      } else if (is_as_of_resolved(batch.times[i], right_watermark_)) {
+      } else if (speculates_ || is_as_of_resolved(batch.times[i], right_watermark_)) {
         ready_.append_columns(batch, i);
         ready_.values.push_back(std::move(batch.values[i]));
       } else {
@@ -129,7 +145,11 @@ class AsOfJoin final : public KeyedOperator<Left, LeftKey> {
   struct Held {
     Left value;
     HeadersPtr headers;
+    bool is_told = false;           ///< a result was emitted already
+    RecordId told_with = kNoRight;  ///< the right record it was made with
   };
+  static constexpr RecordId kNoRight{~0u, ~0u, -1, ~0u};
+  static RecordId id_of(const Row* row) { return row ? row->id : kNoRight; }
 
   static absl::Status damaged() { return absl::DataLossError("a join's row is damaged"); }
 
@@ -183,21 +203,36 @@ class AsOfJoin final : public KeyedOperator<Left, LeftKey> {
         }
       }
       auto row = held_.extract(held_.begin());
+      this->counters.held -= 1;
+      if (was_right(row.key().first, row.mapped())) {
+        this->counters.forwarded += 1;
+        continue;
+      }
       ready_.values.push_back(std::move(row.mapped().value));
       ready_.append_columns(row.key().first, row.key().second, row.mapped().headers);
-      this->counters.held -= 1;
     }
     join_ready();
+  }
+  bool was_right(EventTime time, const Held& held) {
+    return held.is_told && held.told_with == id_of(newest_at(this->key(held.value), time));
   }
   void join_ready() {
     this->divert_waiting(ready_, 0);  // held rows may belong to a key that waits by now
     std::size_t i = 0;
     std::size_t kept = 0;
+    std::size_t speculations = 0;
     this->guarded(
         ready_, i,
         [&](std::size_t at) {
-          const Right* right = newest_at(this->key(ready_.values[at]), ready_.times[at]);
-          result_.values.push_back(std::invoke(*f_, std::as_const(ready_.values[at]), right));
+          const Row* right = newest_at(this->key(ready_.values[at]), ready_.times[at]);
+          result_.values.push_back(
+              std::invoke(*f_, std::as_const(ready_.values[at]), right ? &right->value : nullptr));
+          if (!is_as_of_resolved(ready_.times[at], right_watermark_)) {
+            ++speculations;
+            hold_row(ready_.times[at], ready_.ids[at],
+                     {std::move(ready_.values[at]), ready_.headers.empty() ? nullptr : ready_.headers[at], true,
+                      id_of(right)});
+          }
           ready_.move_columns_down(at, kept++);
           return true;
         },
@@ -205,19 +240,19 @@ class AsOfJoin final : public KeyedOperator<Left, LeftKey> {
     ready_.truncate_columns(kept);
     result_.take_columns(ready_);
     ready_.clear();
-    this->counters.forwarded += kept;
+    this->counters.forwarded += kept - speculations;
     this->counters.out += kept;
     out.emit(result_);
     measure();
   }
-  const Right* newest_at(const Key& key, EventTime time) {
+  const Row* newest_at(const Key& key, EventTime time) {
     const Rows* rows = rights_.find(key, hash_key(key));
     if (!rows) return nullptr;
     auto after = std::upper_bound(rows->begin(), rows->end(), time,
                                   [](EventTime t, const Row& row) { return t < row.time; });
     if (after == rows->begin()) return nullptr;
     const Row& row = *(after - 1);
-    return row.time < saturating_minus(time, tolerance_) ? nullptr : &row.value;
+    return row.time < saturating_minus(time, tolerance_) ? nullptr : &row;
   }
 
   /// Drops right rows that no left record can need any more: older than the newest one at or before the
@@ -248,6 +283,7 @@ class AsOfJoin final : public KeyedOperator<Left, LeftKey> {
 
   std::shared_ptr<const RightKey> right_key_;
   Duration tolerance_;
+  bool speculates_;
   std::shared_ptr<const F> f_;
   KeyTable<Key, Rows> rights_;
   std::size_t rows_ = 0;
