@@ -7,7 +7,7 @@
 
 #include "absl/status/status.h"
 #include "connectors/file/fd.h"
-#include "connectors/file/io_thread.h"
+#include "connectors/file/interruptible_wait.h"
 #include "slipstream/file.h"
 
 namespace slipstream::file {

@@ -32,7 +32,7 @@ absl::Status StdinSource::open(const SourceEnv& env) {
   if (absl::Status s = wait_.open(); !s.ok()) return s;
   env_ = env;
   buffer_bytes_ = std::clamp(env.memory_budget, kChunkBytes, kMaxBufferBytes);
-  thread_ = start_io_thread([this] { run(); });
+  thread_ = detail::start_io_thread([this] { run(); });
   return absl::OkStatus();
 }
 

@@ -5,8 +5,9 @@
 #include <thread>
 #include <vector>
 
-#include "connectors/file/io_thread.h"
+#include "connectors/file/interruptible_wait.h"
 #include "connectors/file/record_cutter.h"
+#include "slipstream/detail/io_thread.h"
 #include "slipstream/detail/mutex.h"
 
 namespace slipstream::file {

@@ -28,7 +28,7 @@ absl::Status WriterSink::open(const SinkEnv& env) {
     const detail::MutexLock lock(mutex_);
     if (!header_line_.empty()) pending_ = header_line_ + "\n";
   }
-  thread_ = start_io_thread([this] { run(); });
+  thread_ = detail::start_io_thread([this] { run(); });
   return absl::OkStatus();
 }
 

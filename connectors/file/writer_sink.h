@@ -8,6 +8,7 @@
 
 #include "connectors/file/output.h"
 #include "slipstream/connector.h"
+#include "slipstream/detail/io_thread.h"
 #include "slipstream/detail/mutex.h"
 
 namespace slipstream::file {

@@ -174,10 +174,12 @@ class Handled {
     if (proxy.stream().graph() != graph_) graph_->mistakes.push_back("to() of a Proxy of another App");
     const detail::Node* node = proxy.stream().outputs().front().from;
     binding_->publishes_to.push_back(node);
-    sinks_->all.push_back([node](const Out& value, detail::Delivery& delivery) {
-      if (auto* port = delivery.op.find_port(*node))
-        static_cast<detail::HandlerPort<U>&>(*port).publish(value, delivery);
-    });
+    sinks_->all.push_back(
+        [node, subscribers = proxy.subscribers()](const Out& value, detail::Delivery& delivery) {
+          subscribers->call(value);
+          if (auto* port = delivery.op.find_port(*node))
+            static_cast<detail::HandlerPort<U>&>(*port).publish(value, delivery);
+        });
   }
   template <class F>
   void add(F f) const {

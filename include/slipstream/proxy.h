@@ -1,18 +1,103 @@
 #pragma once
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "slipstream/detail/mutex.h"
 #include "slipstream/handler.h"
 
 namespace slipstream {
 
+/// Keeps a function subscribed to a Proxy; ends with its scope. When end() or the destructor has returned,
+/// the function isn't being called and won't be any more, except when the function itself ends it. From any
+/// thread; may outlive the Proxy and the App.
+class [[nodiscard]] Subscription {
+ public:
+  Subscription() = default;
+  explicit Subscription(std::function<void()> end) : end_(std::move(end)) {}
+  Subscription(Subscription&& other) noexcept : end_(std::exchange(other.end_, {})) {}
+  Subscription& operator=(Subscription&& other) noexcept {
+    end();
+    end_ = std::exchange(other.end_, {});
+    return *this;
+  }
+  ~Subscription() { end(); }
+  void end() {
+    if (const auto end = std::exchange(end_, {})) end();
+  }
+
+ private:
+  std::function<void()> end_;
+};
+
 namespace detail {
+
+/// Functions that are called with what is published, in the order in which they subscribed.
+template <class T>
+class Subscribers : public std::enable_shared_from_this<Subscribers<T>> {
+ public:
+  Subscription add(std::function<void(const T&)> f) {
+    auto one = std::make_shared<One>(std::move(f));
+    {
+      const MutexLock lock(mutex_);
+      auto longer = std::make_shared<List>(*list_);
+      longer->push_back(one);
+      set(std::move(longer));
+    }
+    return Subscription([self = this->shared_from_this(), one] { self->remove(one); });
+  }
+  /// Calls those that are there now, but for those that end meanwhile.
+  void call(const T& message) {
+    if (!any_.load(std::memory_order_acquire)) return;
+    std::shared_ptr<const List> list;
+    {
+      const MutexLock lock(mutex_);
+      list = list_;
+    }
+    for (const auto& one : *list) {
+      const std::lock_guard calling(one->calling);
+      if (!one->ended) one->f(message);
+    }
+  }
+
+ private:
+  struct One {
+    explicit One(std::function<void(const T&)> function) : f(std::move(function)) {}
+    const std::function<void(const T&)> f;
+    /// Held during a call, so that its end waits for the call. Recursive: a function may end itself and may
+    /// publish.
+    std::recursive_mutex calling;
+    bool ended = false;  ///< under `calling`
+  };
+  using List = std::vector<std::shared_ptr<One>>;
+
+  void remove(const std::shared_ptr<One>& one) {
+    {
+      const MutexLock lock(mutex_);
+      auto shorter = std::make_shared<List>(*list_);
+      std::erase(*shorter, one);
+      set(std::move(shorter));
+    }
+    const std::lock_guard calling(one->calling);
+    one->ended = true;
+  }
+  void set(std::shared_ptr<const List> list) SLIPSTREAM_REQUIRES(mutex_) {
+    any_.store(!list->empty(), std::memory_order_release);
+    list_ = std::move(list);
+  }
+
+  Mutex mutex_;
+  std::shared_ptr<const List> list_ SLIPSTREAM_GUARDED_BY(mutex_) =
+      std::make_shared<List>();  ///< never changed
+  std::atomic<bool> any_{false};
+};
 
 /// Messages published from outside of any handler.
 template <class T>
@@ -72,7 +157,8 @@ class ProxySource final : public MemorySource<T> {
 }  // namespace detail
 
 /// A channel between handlers: a sink for some, a source for others. What a handler publishes reaches the
-/// listeners before the domain's next message; without listeners it is dropped. Made by App::proxy(). A run
+/// listeners before the domain's next message, in the order in which they were bound; without listeners it is
+/// dropped. Made by App::proxy(). A run
 /// doesn't end while handlers listen to a Proxy, because anybody may publish: close() it or stop the run.
 template <class T>
 class Proxy {
@@ -81,14 +167,26 @@ class Proxy {
       : stream_(std::move(stream)), source_(std::move(source)) {}
   /// From any thread, before or while the App runs. Never waits; what isn't handled yet is queued without a
   /// limit. Inside handlers use to(proxy) instead.
-  void publish(T message) const { source_->push(std::move(message)); }
+  void publish(T message) const {
+    subscribers_->call(message);
+    source_->push(std::move(message));
+  }
+  /// Calls f(message) for what is published from now on, in the thread that publishes and before the
+  /// listeners get it, until the Subscription ends; of several in the order in which they subscribed, and
+  /// each by one thread at a time. For what comes and goes while the App runs, such as a client that is
+  /// connected; from any thread. What f throws comes out of publish(), or is an error of the handler that
+  /// published.
+  Subscription subscribe(std::function<void(const T&)> f) const { return subscribers_->add(std::move(f)); }
   /// Nothing will be published from outside any more.
   void close() const { source_->finish(); }
   const SourceStream<T>& stream() const { return stream_; }
+  /// For the library.
+  const std::shared_ptr<detail::Subscribers<T>>& subscribers() const { return subscribers_; }
 
  private:
   SourceStream<T> stream_;
   std::shared_ptr<detail::ProxySource<T>> source_;
+  std::shared_ptr<detail::Subscribers<T>> subscribers_ = std::make_shared<detail::Subscribers<T>>();
 };
 
 template <class T>

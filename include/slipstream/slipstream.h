@@ -1,7 +1,7 @@
 #pragma once
 
 /// The stream door: App, streams, in-memory sources, callable sinks. Connectors and codecs have headers of
-/// their own: kafka.h, file.h, timer.h, json.h, csv.h; tests use testing.h.
+/// their own: kafka.h, http.h, redis.h, file.h, timer.h, json.h, csv.h; tests use testing.h.
 #include "slipstream/app.h"
 #include "slipstream/error_policy.h"
 #include "slipstream/fields.h"

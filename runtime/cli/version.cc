@@ -1,3 +1,9 @@
+#ifdef SLIPSTREAM_HTTP
+#include <curl/curl.h>
+#endif
+#ifdef SLIPSTREAM_REDIS
+#include <hiredis/hiredis.h>
+#endif
 #include <librdkafka/rdkafka.h>
 #include <oneapi/tbb/version.h>
 #include <simdjson.h>
@@ -13,10 +19,17 @@
 namespace slipstream::cli {
 namespace {
 
-// What the linked libraries say of themselves; simdjson, toml++, xxHash and Abseil only say it in their
-// headers.
+// What the linked libraries say of themselves; hiredis, simdjson, toml++, xxHash and Abseil only say it in
+// their headers.
 absl::Status print_versions(const Invocation&) {
   std::string text = "slipstream " SLIPSTREAM_VERSION "\n";
+#ifdef SLIPSTREAM_REDIS
+  text += "hiredis " + std::to_string(HIREDIS_MAJOR) + "." + std::to_string(HIREDIS_MINOR) + "." +
+          std::to_string(HIREDIS_PATCH) + "\n";
+#endif
+#ifdef SLIPSTREAM_HTTP
+  text += "libcurl " + std::string(curl_version_info(CURLVERSION_NOW)->version) + "\n";
+#endif
   text += "librdkafka " + std::string(rd_kafka_version_str()) + "\n";
   text += "oneTBB " + std::string(TBB_runtime_version()) + "\n";
   text += "simdjson " + std::to_string(simdjson::SIMDJSON_VERSION_MAJOR) + "." +

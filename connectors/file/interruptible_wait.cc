@@ -1,27 +1,14 @@
-#include "connectors/file/io_thread.h"
+#include "connectors/file/interruptible_wait.h"
 
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <sys/eventfd.h>
 
 #include <cerrno>
 #include <cstdint>
-#include <utility>
 
 #include "connectors/file/io_error.h"
 
 namespace slipstream::file {
-
-std::thread start_io_thread(std::function<void()> body) {
-  sigset_t all;
-  sigset_t before;
-  ::sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  std::thread thread(std::move(body));
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  return thread;
-}
 
 absl::Status InterruptibleWait::open() {
   event_ = Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));

@@ -1,15 +1,8 @@
 #pragma once
-#include <functional>
-#include <thread>
-
-#include "absl/status/statusor.h"
+#include "absl/status/status.h"
 #include "connectors/file/fd.h"
 
 namespace slipstream::file {
-
-/// Starts a thread that takes no signals: they belong to the program's own threads. A write to a pipe without
-/// a reader fails with EPIPE there, because its SIGPIPE stays blocked and ends with the thread.
-std::thread start_io_thread(std::function<void()> body);
 
 /// Lets one thread wait for a descriptor until another thread interrupts it.
 class InterruptibleWait {

@@ -1,0 +1,379 @@
+#include <algorithm>
+#include <deque>
+#include <thread>
+
+#include "connectors/redis/connection.h"
+#include "connectors/redis/entry_id.h"
+#include "slipstream/detail/io_thread.h"
+#include "slipstream/detail/mutex.h"
+
+namespace slipstream::redis {
+namespace {
+
+constexpr std::size_t kMinBufferBytes = std::size_t{64} << 10;
+constexpr std::size_t kMaxBufferBytes = std::size_t{4} << 20;
+constexpr std::string_view kEntriesAtOnce = "256";
+/// A server that isn't heard of for longer than it was told to wait is gone.
+constexpr std::string_view kBlockMilliseconds = "5000";
+constexpr std::chrono::seconds kReplyTimeout{15};
+
+struct Arrived {
+  std::int64_t offset = 0;
+  Entry entry;
+  std::size_t bytes = 0;
+};
+
+std::size_t size_of(const Entry& entry) {
+  std::size_t bytes = sizeof(Arrived) + entry.id.size();
+  for (const auto& [name, value] : entry.fields)
+    bytes += sizeof(entry.fields[0]) + name.size() + value.size();
+  return bytes;
+}
+
+const redisReply* element(const redisReply& reply, std::size_t i) {
+  return reply.type == REDIS_REPLY_ARRAY && i < reply.elements ? reply.element[i] : nullptr;
+}
+
+/// Of [id, [name, value, …]].
+bool read_entry(const redisReply& reply, Entry& out) {
+  const redisReply* id = element(reply, 0);
+  const redisReply* fields = element(reply, 1);
+  if (id == nullptr || id->type != REDIS_REPLY_STRING || fields == nullptr) return false;
+  out.id = text_of(*id);
+  for (std::size_t i = 0; i + 1 < fields->elements; i += 2) {
+    out.fields.emplace_back(text_of(*fields->element[i]), text_of(*fields->element[i + 1]));
+  }
+  return true;
+}
+
+/// One thread reads entries into a bounded buffer.
+class StreamSource final : public RawSource {
+ public:
+  StreamSource(std::string stream, std::string field, StreamOptions options)
+      : stream_(std::move(stream)),
+        field_(std::move(field)),
+        options_(std::move(options)),
+        name_("redis stream " + stream_) {}
+  ~StreamSource() override { (void)close(); }
+
+  std::string name() const override { return name_; }
+  std::string position(int, std::int64_t offset) const override {
+    return name_ + " entry " + EntryId::of_offset(offset).text();
+  }
+  int partition_count() const override { return 1; }
+  absl::Status open(const SourceEnv& env) override;
+  absl::StatusOr<ReadState> read(int partition, const ReadLimits& limits, RawCollector& out) override;
+  absl::Status close() override;
+
+ private:
+  enum class Input { fetching, quiet, ended };
+
+  absl::StatusOr<EntryId> find_end();
+  absl::Status find_bounds();
+  // Of the thread.
+  void run();
+  absl::Status read_entries();
+  absl::Status fetch(bool may_wait);
+  absl::StatusOr<bool> take_reply(const redisReply& reply);
+  bool wait_for_room();
+  void set_input(Input input);
+  void end(absl::Status status);
+
+  ReadState take(const ReadLimits& limits);
+  void hand_over(RawCollector& out);
+
+  const std::string stream_;
+  const std::string field_;
+  const StreamOptions options_;
+  const std::string name_;
+  SourceEnv env_;                           // constant while open
+  std::size_t buffer_bytes_ = 0;            // constant while open
+  std::unique_ptr<Connection> connection_;  // constant while open; the thread's, but for wake() and stop()
+  EntryId last_;                            // of the thread: what is behind it is unread
+  std::optional<EntryId> until_;            // constant while open
+  std::thread thread_;
+
+  // Of the reading lane.
+  std::vector<Arrived> batch_;
+  absl::Status read_error_;
+
+  detail::Mutex mutex_;
+  std::deque<Arrived> entries_ SLIPSTREAM_GUARDED_BY(mutex_);
+  std::size_t held_bytes_ SLIPSTREAM_GUARDED_BY(mutex_) = 0;
+  absl::Status failed_ SLIPSTREAM_GUARDED_BY(mutex_);
+  Input input_ SLIPSTREAM_GUARDED_BY(mutex_) = Input::fetching;
+  bool reader_waits_ SLIPSTREAM_GUARDED_BY(mutex_) = false;
+  bool thread_waits_ SLIPSTREAM_GUARDED_BY(mutex_) = false;  // for room
+};
+
+absl::Status StreamSource::open(const SourceEnv& env) {
+  if (absl::Status s = check_server(options_.server); !s.ok()) return s;
+  if (options_.start.id() != "$" && !EntryId::parse(options_.start.id())) {
+    return absl::InvalidArgumentError(name_ + ": '" + options_.start.id() +
+                                      "' is no entry's id; write one like 1700000000000-0");
+  }
+  env_ = env;
+  buffer_bytes_ = std::clamp(env.memory_budget, kMinBufferBytes, kMaxBufferBytes);
+  connection_ = std::make_unique<Connection>(name_, options_.server, env.log);
+  if (absl::Status s = connection_->connect(); !s.ok()) return s;
+  if (absl::Status s = find_bounds(); !s.ok()) return s;
+  thread_ = detail::start_io_thread([this] { run(); });
+  return absl::OkStatus();
+}
+
+absl::Status StreamSource::find_bounds() {
+  const absl::StatusOr<EntryId> end = find_end();
+  if (!end.ok()) return end.status();
+  if (options_.until_end) until_ = *end;
+  last_ = options_.start.id() == "$" ? *end : *EntryId::parse(options_.start.id());
+  return absl::OkStatus();
+}
+
+/// The id of the last entry; 0-0 when there is none.
+absl::StatusOr<EntryId> StreamSource::find_end() {
+  const std::string_view command[] = {"XREVRANGE", stream_, "+", "-", "COUNT", "1"};
+  const absl::StatusOr<Reply> reply = connection_->ask(command, Clock::now() + kReplyTimeout);
+  if (!reply.ok()) return reply.status();
+  const redisReply* last = element(**reply, 0);
+  if (last == nullptr) return EntryId{};
+  Entry entry;
+  const auto id = read_entry(*last, entry) ? EntryId::parse(entry.id) : std::nullopt;
+  if (!id) return absl::InternalError(name_ + ": the server's answer to XREVRANGE can't be understood");
+  return *id;
+}
+
+absl::Status StreamSource::close() {
+  if (connection_) connection_->stop();
+  if (thread_.joinable()) thread_.join();
+  return absl::OkStatus();
+}
+
+// The thread.
+
+void StreamSource::run() {
+  for (;;) {
+    if (!connection_->is_connected()) {
+      absl::Status status = connection_->connect();
+      if (absl::IsCancelled(status)) return;
+      if (!status.ok()) return end(std::move(status));
+    }
+    absl::Status status = read_entries();
+    if (absl::IsCancelled(status)) return;
+    if (status.ok()) return end(std::move(status));
+    connection_->lost(status);
+    if (!absl::IsUnavailable(status)) return end(std::move(status));
+    set_input(Input::fetching);  // what comes meanwhile is unread
+  }
+}
+
+/// OK: everything that was asked for is read.
+absl::Status StreamSource::read_entries() {
+  bool may_wait = false;
+  while (!until_ || last_ < *until_) {
+    if (!wait_for_room()) return absl::CancelledError(name_ + ": closed");
+    const EntryId before = last_;
+    if (absl::Status s = fetch(may_wait); !s.ok()) return s;
+    if (last_ != before) {
+      may_wait = false;
+    } else if (!may_wait) {
+      // Asked without waiting and got nothing: nothing is unread. What was the end may have been deleted
+      // meanwhile.
+      if (until_) break;
+      set_input(Input::quiet);
+      may_wait = true;
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status StreamSource::fetch(bool may_wait) {
+  const std::string from = last_.text();
+  std::vector<std::string_view> command = {"XREAD", "COUNT", kEntriesAtOnce};
+  if (may_wait) command.insert(command.end(), {"BLOCK", kBlockMilliseconds});
+  command.insert(command.end(), {"STREAMS", stream_, from});
+  const absl::StatusOr<Reply> reply = connection_->ask(command, Clock::now() + kReplyTimeout);
+  if (!reply.ok()) return reply.status();
+  const absl::StatusOr<bool> any = take_reply(**reply);
+  if (!any.ok()) return any.status();
+  if (*any) set_input(Input::fetching);
+  return absl::OkStatus();
+}
+
+/// Of [[stream, [entry, …]]], or nil. Whether there were entries.
+absl::StatusOr<bool> StreamSource::take_reply(const redisReply& reply) {
+  const redisReply* stream = element(reply, 0);
+  const redisReply* entries = stream != nullptr ? element(*stream, 1) : nullptr;
+  if (entries == nullptr) return false;
+  std::vector<Arrived> arrived;
+  for (std::size_t i = 0; i < entries->elements; ++i) {
+    Entry entry;
+    const auto id = read_entry(*entries->element[i], entry) ? EntryId::parse(entry.id) : std::nullopt;
+    if (!id) return absl::InternalError(name_ + ": the server's answer to XREAD can't be understood");
+    const auto offset = id->offset();
+    if (!offset) {
+      return absl::OutOfRangeError(name_ + ": the entry's id " + entry.id +
+                                   " is none that a clock makes and doesn't fit an offset");
+    }
+    if (until_ && *id > *until_) {
+      last_ = *until_;
+      break;
+    }
+    last_ = *id;
+    const std::size_t bytes = size_of(entry);
+    arrived.push_back({*offset, std::move(entry), bytes});
+  }
+  const detail::MutexLock lock(mutex_);
+  for (Arrived& a : arrived) {
+    held_bytes_ += a.bytes;
+    entries_.push_back(std::move(a));
+  }
+  return !arrived.empty();
+}
+
+/// False when the source closes.
+bool StreamSource::wait_for_room() {
+  for (bool had_to_wait = false;; had_to_wait = true) {
+    {
+      const detail::MutexLock lock(mutex_);
+      // Having been full, it waits for more than a little room.
+      thread_waits_ = held_bytes_ >= (had_to_wait ? buffer_bytes_ / 2 : buffer_bytes_);
+      if (!thread_waits_) return true;
+    }
+    const absl::Status status = connection_->wait();
+    if (absl::IsCancelled(status)) return false;
+    // A connection that is lost is noticed by the next command.
+    if (!status.ok()) return true;
+  }
+}
+
+void StreamSource::set_input(Input input) {
+  bool wake;
+  {
+    const detail::MutexLock lock(mutex_);
+    wake = reader_waits_ && (input_ != input || !entries_.empty());
+    input_ = input;
+    if (wake) reader_waits_ = false;
+  }
+  if (wake) env_.wake();
+}
+
+void StreamSource::end(absl::Status status) {
+  {
+    const detail::MutexLock lock(mutex_);
+    failed_ = std::move(status);
+  }
+  set_input(Input::ended);
+}
+
+// The reading lane.
+
+absl::StatusOr<ReadState> StreamSource::read(int, const ReadLimits& limits, RawCollector& out) {
+  const ReadState state = take(limits);
+  if (batch_.empty()) {
+    if (!read_error_.ok()) return read_error_;
+    return state;
+  }
+  hand_over(out);
+  return read_error_.ok() ? state : ReadState::more;
+}
+
+/// Moves entries to batch_.
+ReadState StreamSource::take(const ReadLimits& limits) {
+  batch_.clear();
+  bool has_room;
+  ReadState state;
+  {
+    const detail::MutexLock lock(mutex_);
+    for (std::size_t bytes = 0;
+         !entries_.empty() && batch_.size() < limits.max_records && bytes < limits.max_bytes;) {
+      bytes += entries_.front().bytes;
+      held_bytes_ -= entries_.front().bytes;
+      batch_.push_back(std::move(entries_.front()));
+      entries_.pop_front();
+    }
+    has_room = thread_waits_ && held_bytes_ < buffer_bytes_ / 2;
+    if (!entries_.empty()) {
+      state = ReadState::more;
+    } else if (input_ == Input::ended) {
+      state = ReadState::finished;
+      read_error_ = failed_;
+    } else {
+      state = input_ == Input::quiet ? ReadState::caught_up : ReadState::waiting;
+      reader_waits_ = true;
+    }
+  }
+  if (has_room) connection_->wake();
+  return state;
+}
+
+void StreamSource::hand_over(RawCollector& out) {
+  std::vector<RawRecord> records;
+  records.reserve(batch_.size());
+  for (const auto& [offset, entry, bytes] : batch_) {
+    Headers headers;
+    for (const auto& [name, value] : entry.fields) headers.push_back({name, value});
+    RawRecord& record = records.emplace_back();
+    record.key = entry.id;
+    if (field_.empty()) {
+      record.value = "";
+    } else if (const std::string* value = entry.field(field_)) {
+      record.value = *value;
+    }
+    record.offset = offset;
+    record.timestamp = EventTime(std::chrono::milliseconds(EntryId::of_offset(offset).milliseconds));
+    record.headers = std::make_shared<const Headers>(std::move(headers));
+  }
+  out.add(records);
+}
+
+/// Makes entries of records again.
+class EntrySource final : public detail::TypedSource<Entry> {
+ public:
+  explicit EntrySource(std::shared_ptr<RawSource> raw) : raw_(std::move(raw)) {}
+  SourceControl& control() override { return *raw_; }
+  std::unique_ptr<detail::SourceReader<Entry>> make_reader() override {
+    return std::make_unique<Reader>(*raw_);
+  }
+
+ private:
+  class Reader final : public detail::SourceReader<Entry>, RawCollector {
+   public:
+    explicit Reader(RawSource& raw) : raw_(raw) {}
+    absl::StatusOr<ReadState> read(int partition, const ReadLimits& limits,
+                                   detail::SourceBatch<Entry>& out) override {
+      out_ = &out;
+      return raw_.read(partition, limits, *this);
+    }
+
+   private:
+    void add(std::span<const RawRecord> records) override {
+      for (const RawRecord& r : records) {
+        Entry entry{std::string(*r.key), {}};
+        for (const Header& field : *r.headers) entry.fields.emplace_back(field.name, field.value);
+        out_->add(std::move(entry), r.offset, r.timestamp, r.headers);
+      }
+    }
+    RawSource& raw_;
+    detail::SourceBatch<Entry>* out_ = nullptr;
+  };
+  std::shared_ptr<RawSource> raw_;
+};
+
+}  // namespace
+
+const std::string* Entry::field(std::string_view name) const {
+  const auto found =
+      std::find_if(fields.begin(), fields.end(), [&](const auto& f) { return f.first == name; });
+  return found == fields.end() ? nullptr : &found->second;
+}
+
+std::shared_ptr<RawSource> raw_stream_source(std::string stream, std::string field, StreamOptions options) {
+  return std::make_shared<StreamSource>(std::move(stream), std::move(field), std::move(options));
+}
+
+Source<Entry> stream_source(std::string stream, StreamOptions options) {
+  return Source<Entry>(
+      std::make_shared<EntrySource>(raw_stream_source(std::move(stream), "", std::move(options))));
+}
+
+}  // namespace slipstream::redis
