@@ -176,7 +176,8 @@ HandlerBinding& Handlers::bind(std::string_view location, std::vector<PortPlanBa
 
 PortPlanBase* Handlers::find_port(const std::vector<Input>& from) const {
   const auto same = [&](const auto& plan) {
-    return std::equal(plan->from.begin(), plan->from.end(), from.begin(), from.end(),
+    return !plan->exchange &&
+           std::equal(plan->from.begin(), plan->from.end(), from.begin(), from.end(),
                       [](const Input& a, const Input& b) { return a.from == b.from && a.port == b.port; });
   };
   const auto it = std::find_if(ports_.begin(), ports_.end(), same);
@@ -204,6 +205,9 @@ void Handlers::complete() {
       if (const PortPlanBase* port = find_port({{const_cast<Node*>(proxy), 0}})) join(first, index_of(port));
     }
   }
+  for (const auto& port : ports_) {
+    if (port->exchange && port->has_handlers) check_parallel(*port);
+  }
   for (std::size_t domain = 0; domain < ports_.size(); ++domain) {
     std::vector<PortPlanBase*> ports;
     for (std::size_t p = 0; p < ports_.size(); ++p) {
@@ -212,6 +216,27 @@ void Handlers::complete() {
     if (!ports.empty()) add_domain(ports);
   }
   add_sinks();
+}
+
+/// What is dealt with in one lane can't be handled in several.
+void Handlers::check_parallel(const PortPlanBase& port) const {
+  std::string name;
+  for (const auto& binding : bindings_) {
+    if (binding->ports.front() == &port) name = binding->name;
+  }
+  const PortPlanBase* serial = find_port(port.from);
+  for (const auto& binding : bindings_) {
+    if (binding->is_checkpoint && binding->ports.front() == serial) {
+      graph_.mistakes.push_back(name + ": parallel_by() of what " + binding->name +
+                                " keeps in step; a checkpoint sees one message after the other");
+    }
+    for (const Node* proxy : binding->publishes_to) {
+      if (port.from.front().from != proxy) continue;
+      graph_.mistakes.push_back(name + ": parallel_by() of Proxy '" + proxy->name + "', to which " +
+                                binding->name +
+                                " publishes; what handlers publish is handled in their own lane");
+    }
+  }
 }
 
 void Handlers::add_domain(const std::vector<PortPlanBase*>& ports) {
@@ -227,7 +252,8 @@ void Handlers::add_domain(const std::vector<PortPlanBase*>& ports) {
   if (named_after.empty()) named_after = handlers;
   std::string name;
   for (const HandlerBinding* handler : named_after) name += (name.empty() ? "" : " + ") + handler->name;
-  Node& node = graph_.add("handler", Role::serial, name, std::source_location::current());
+  const Role role = ports.front()->exchange ? Role::keyed : Role::serial;
+  Node& node = graph_.add("handler", role, name, std::source_location::current());
   node.location = named_after.front()->location;
   node.named = named_after.size() == 1 && named_after.front()->named;
 

@@ -1,6 +1,7 @@
 // Sources, handlers and sinks: docs/handlers.md shows this program piece by piece.
 #include "slipstream/handler.h"
 
+#include <atomic>
 #include <cstdio>
 
 #include "slipstream/async_source.h"
@@ -44,6 +45,11 @@ int main() {
       })
       .to(print);
 
+  std::atomic<int> letters = 0;
+  app.on(from<std::string>({"one", "two", "one", "three"}))
+      .parallel_by([](const std::string& word) { return word; })
+      .handle([&](const std::string& word) { letters += static_cast<int>(word.size()); });
+
   app.on(from<int>({1, 2, 3, 5})).pipe(mean_of_two).pipe(accumulate<double>).handle([](double sum) {
     std::printf("sum of means %.1f\n", sum);
   });
@@ -70,5 +76,6 @@ int main() {
   });
 
   app.at_exit([&] { std::printf("shouted %d times\n", shouted); });
+  app.at_exit([&] { std::printf("%d letters\n", letters.load()); });
   return app.main(Values{}.set<std::string>("city", "Delft"));
 }

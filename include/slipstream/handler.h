@@ -110,6 +110,7 @@ struct HandlerSinks<void> {};
 template <class Out>
 class Handled {
  public:
+  using Output = Out;
   Handled(std::shared_ptr<detail::Graph> graph, detail::HandlerBinding& binding,
           std::shared_ptr<detail::HandlerSinks<Out>> sinks)
       : graph_(std::move(graph)), binding_(&binding), sinks_(std::move(sinks)) {}
@@ -207,17 +208,103 @@ template <class T>
 struct Listened {
   PortPlanBase* port;
   std::function<void(HandlerBinding&, Step<T>, std::function<void(Delivery&)> end)> listen;
+  bool is_piped = false;
 };
 
 template <class T>
-Listened<T> listened(Handlers& handlers, const Stream<T>& stream) {
-  PortPlan<T>& port = handlers.port<T>(stream.outputs());
+Listened<T> listened(PortPlan<T>& port) {
   return {&port, [&port](HandlerBinding& handler, Step<T> run, std::function<void(Delivery&)> end) {
             port.listeners.push_back({&handler, std::move(run), std::move(end)});
           }};
 }
 
 }  // namespace detail
+
+namespace detail {
+
+/// Calls f as const.
+template <class F>
+struct AsConst {
+  std::shared_ptr<const F> f;
+  template <class... Args>
+    requires std::invocable<const F&, Args...>
+  decltype(auto) operator()(Args&&... args) const {
+    return std::invoke(*f, std::forward<Args>(args)...);
+  }
+};
+
+template <class To>
+inline constexpr bool kIsProxy = false;
+template <class T>
+inline constexpr bool kIsProxy<Proxy<T>> = true;
+
+}  // namespace detail
+
+/// A handler that runs in several lanes, with its sinks.
+template <class Out>
+class ParallelHandled {
+ public:
+  explicit ParallelHandled(Handled<Out> handled) : handled_(std::move(handled)) {}
+  /// As Handled::to. Callables are called by several threads at once, so as const; a Proxy is none of the
+  /// possible sinks, for its listeners would be handled in this handler's lane.
+  template <class... To>
+  const ParallelHandled& to(To... to) const {
+    (add(std::move(to)), ...);
+    return *this;
+  }
+  const ParallelHandled& named(std::string_view name) const {
+    handled_.named(name);
+    return *this;
+  }
+  const ParallelHandled& on_error(const ErrorPolicy& policy) const {
+    handled_.on_error(policy);
+    return *this;
+  }
+
+ private:
+  template <class To>
+  void add(To to) const {
+    static_assert(
+        !detail::kIsProxy<To>,
+        "to() behind parallel_by() can't publish to a Proxy: its listeners are handled in one lane");
+    if constexpr (detail::kIsProxy<To>) {
+    } else if constexpr (!std::is_void_v<Out> && detail::TakesMessage<To, Out>) {
+      static_assert(detail::TakesMessage<const To, Out>,
+                    "to() behind parallel_by() needs callables that several threads may call: not `mutable`");
+      if constexpr (detail::TakesMessage<const To, Out>)
+        handled_.to(detail::AsConst<To>{std::make_shared<const To>(std::move(to))});
+    } else {
+      handled_.to(std::move(to));
+    }
+  }
+  Handled<Out> handled_;
+};
+
+template <class... Ts>
+class On;
+
+/// What On::parallel_by() returns: give it a handler.
+template <class T>
+class ParallelOn {
+ public:
+  explicit ParallelOn(On<T> on) : on_(std::move(on)) {}
+  /// As On::handle, but f is called by several threads at once, for messages of different keys: so as const,
+  /// and what it shares it has to guard.
+  template <class F>
+  auto handle(F f, Here here = Here::current()) const {
+    static_assert(
+        detail::TakesMessage<const F, T>,
+        "handle() behind parallel_by() needs a function of the message, of it and a HandlerContext, or "
+        "of nothing, that several threads may call: not `mutable`");
+    if constexpr (detail::TakesMessage<const F, T>) {
+      auto handled = on_.handle(detail::AsConst<F>{std::make_shared<const F>(std::move(f))}, here);
+      return ParallelHandled<typename decltype(handled)::Output>(std::move(handled));
+    }
+  }
+
+ private:
+  On<T> on_;
+};
 
 /// What App::on() returns: give it a handler.
 template <class... Ts>
@@ -238,8 +325,9 @@ class On {
     using P = std::invoke_result_t<F&, Incoming<T>>;
     using U = typename P::Output;
     const detail::Listened<T>& from = std::get<0>(from_);
-    detail::Listened<U> through{from.port, [from, make](detail::HandlerBinding& handler, detail::Step<U> run,
-                                                        std::function<void(detail::Delivery&)> end) {
+    detail::Listened<U> through{from.port,
+                                [from, make](detail::HandlerBinding& handler, detail::Step<U> run,
+                                             std::function<void(detail::Delivery&)> end) {
                                   auto pipe = std::make_shared<P>(std::invoke(make, Incoming<T>{}));
                                   from.listen(
                                       handler,
@@ -251,8 +339,30 @@ class On {
                                                   [&](const U& value) { run(value, delivery); });
                                         if (end) end(delivery);
                                       });
-                                }};
+                                },
+                                true};
     return On<U>(graph_, handlers_, std::move(through));
+  }
+
+  /// Has the handler behind it run in as many lanes as the parallelism says. Messages with equal keys are
+  /// handled in their order by one of them; the handler is in no serial domain with others. `key_of` as for
+  /// Stream::key_by: a member or a const function of the message.
+  template <class KeyOf>
+    requires(sizeof...(Ts) == 1)
+  auto parallel_by(KeyOf key_of) const {
+    using T = std::tuple_element_t<0, std::tuple<Ts...>>;
+    static_assert(KeySelector<KeyOf, T>,
+                  "parallel_by() needs a member or const function that makes a key of the message");
+    if constexpr (KeySelector<KeyOf, T>) {
+      const detail::PortPlanBase& serial = *std::get<0>(from_).port;
+      if (std::get<0>(from_).is_piped)
+        graph_->mistakes.push_back("parallel_by() behind pipe(): a pipe takes one message after the other");
+      auto& port = handlers_->template parallel_port<T>(
+          serial.from, [key = std::make_shared<const KeyOf>(std::move(key_of))](const detail::EdgeEnv& env) {
+            return detail::make_exchange<T>(env, key);
+          });
+      return ParallelOn<T>(On<T>(graph_, handlers_, detail::listened(port)));
+    }
   }
 
   /// Calls f for each message of all the sources. It takes the message, the message and a HandlerContext, or
@@ -338,7 +448,7 @@ template <class... Ts>
 On<Ts...> make_on(const std::shared_ptr<Graph>& graph, const std::shared_ptr<Handlers>& handlers,
                   const Stream<Ts>&... streams) {
   if (((streams.graph() != graph) || ...)) graph->mistakes.push_back("on() of a stream of another App");
-  return On<Ts...>(graph, handlers, listened(*handlers, streams)...);
+  return On<Ts...>(graph, handlers, listened(handlers->port<Ts>(streams.outputs()))...);
 }
 
 }  // namespace detail

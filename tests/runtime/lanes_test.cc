@@ -23,24 +23,6 @@ Source<int> numbers(int partitions, int n) {
   return from_partitions(std::move(all));
 }
 
-/// Where threads meet; unlike a std::barrier it gives up.
-class Meeting {
- public:
-  explicit Meeting(int expected) : expected_(expected) {}
-  bool arrive_and_wait() {
-    std::unique_lock lock(mutex_);
-    ++arrived_;
-    changed_.notify_all();
-    return changed_.wait_for(lock, kPatience, [this] { return arrived_ >= expected_; });
-  }
-
- private:
-  const int expected_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  int arrived_ = 0;
-};
-
 TEST(Lanes, OfOneNodeRunAtTheSameTime) {
   App app;
   app.tune([](RuntimeConfig& c) { c.parallelism = c.threads = 2; });

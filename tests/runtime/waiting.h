@@ -1,8 +1,10 @@
 #pragma once
 #include <chrono>
+#include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
 #include <future>
+#include <mutex>
 #include <string>
 #include <thread>
 
@@ -64,5 +66,23 @@ bool eventually(Condition condition) {
   }
   return true;
 }
+
+/// Where threads meet; unlike a std::barrier it gives up.
+class Meeting {
+ public:
+  explicit Meeting(int expected) : expected_(expected) {}
+  bool arrive_and_wait() {
+    std::unique_lock lock(mutex_);
+    ++arrived_;
+    changed_.notify_all();
+    return changed_.wait_for(lock, kPatience, [this] { return arrived_ >= expected_; });
+  }
+
+ private:
+  const int expected_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  int arrived_ = 0;
+};
 
 }  // namespace slipstream::test

@@ -153,6 +153,8 @@ struct PortPlanBase {
   virtual EdgeEnd make_edge(const EdgeEnv& env) const = 0;
   std::vector<Input> from;
   bool has_handlers = false;
+  /// Spreads the messages by key over as many lanes as the parallelism says; empty: one lane.
+  std::function<EdgeEnd(const EdgeEnv&)> exchange;
 
   std::vector<HandlerPortBase::Origin> origins() const;
 };
@@ -229,7 +231,9 @@ struct PortPlan final : PortPlanBase {
   std::vector<Listener> listeners;    ///< in the order they were bound
 
   std::unique_ptr<HandlerPortBase> make() const override;
-  EdgeEnd make_edge(const EdgeEnv& env) const override { return make_forward<T>(env); }
+  EdgeEnd make_edge(const EdgeEnv& env) const override {
+    return exchange ? exchange(env) : make_forward<T>(env);
+  }
 };
 
 template <class T>
@@ -480,10 +484,14 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
   template <class T>
   PortPlan<T>& port(const std::vector<Input>& from) {
     if (PortPlanBase* known = find_port(from)) return static_cast<PortPlan<T>&>(*known);
-    auto plan = std::make_unique<PortPlan<T>>();
-    PortPlan<T>& made = *plan;
-    made.from = from;
-    ports_.push_back(std::move(plan));
+    return add_port<T>(from);
+  }
+  /// A plan of its own for a handler that runs in several lanes.
+  template <class T>
+  PortPlan<T>& parallel_port(const std::vector<Input>& from,
+                             std::function<EdgeEnd(const EdgeEnv&)> exchange) {
+    PortPlan<T>& made = add_port<T>(from);
+    made.exchange = std::move(exchange);
     return made;
   }
   HandlerBinding& bind(std::string_view location, std::vector<PortPlanBase*> ports);
@@ -495,7 +503,17 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
   const std::shared_ptr<ProducePause> produce_pause;  ///< of all topics
 
  private:
+  template <class T>
+  PortPlan<T>& add_port(const std::vector<Input>& from) {
+    auto plan = std::make_unique<PortPlan<T>>();
+    PortPlan<T>& made = *plan;
+    made.from = from;
+    ports_.push_back(std::move(plan));
+    return made;
+  }
+  /// The one that is handled in one lane.
   PortPlanBase* find_port(const std::vector<Input>& from) const;
+  void check_parallel(const PortPlanBase& port) const;
   void add_domain(const std::vector<PortPlanBase*>& ports);
   void add_sinks();
 
