@@ -446,13 +446,15 @@ TEST(BoundCheckpoint, PulsesBeforeTheHandlerAndPausesBehindIt) {
        {std::pair(101s, "first"), std::pair(120s, "second"), std::pair(125s, "third")})
     driver.push(a.activities, {at(time), what});
   ASSERT_TRUE(driver.run().ok());
-  EXPECT_THAT(a.trace, ElementsAre("first", "down", "second (weather 19 s)"));
-  EXPECT_THAT(a.gates(driver), ElementsAre("activity"));
+  EXPECT_THAT(a.trace, ElementsAre("first", "down", "second (weather 20 s)"));
   EXPECT_THAT(a.checkpoint.state(), ElementsAre(Pair(0, 1)));
+  driver.push(a.activities, {at(126s), "fourth"});
+  ASSERT_TRUE(driver.run().ok());
+  EXPECT_THAT(a.gates(driver), ElementsAre("activity"));
 
   driver.push(a.weather, {at(121s), ""});
   ASSERT_TRUE(driver.run().ok());
-  EXPECT_THAT(a.trace, ElementsAre("first", "down", "second (weather 19 s)", "back", "third"));
+  EXPECT_THAT(a.trace, ElementsAre("first", "down", "second (weather 20 s)", "back", "third", "fourth"));
   EXPECT_THAT(a.gates(driver), IsEmpty());
 }
 
