@@ -25,7 +25,13 @@ inline std::string json_of(std::string_view s) {
   std::string out = "\"";
   for (const char c : s) {
     if (c == '"' || c == '\\') out += '\\';
-    c == '\n' ? out += "\\n" : out += c;
+    if (c == '\n') {
+      out += "\\n";
+    } else if (c == '\t') {
+      out += "\\t";
+    } else {
+      out += c;
+    }
   }
   return out + "\"";
 }

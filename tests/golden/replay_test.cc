@@ -13,6 +13,7 @@
 #include "handler_programs.h"
 #include "pausing_programs.h"
 #include "pipe_programs.h"
+#include "synchronization_program.h"
 #ifdef SLIPSTREAM_KAFKA
 #include "topic_programs.h"
 #endif
@@ -27,8 +28,8 @@ const fs::path kFolder = fs::path(SLIPSTREAM_SOURCE_DIR) / "tests/golden";
 
 Programs programs() {
   Programs all;
-  for (const Programs& some :
-       {handler_programs(), pipe_programs(), pausing_programs(), checkpoint_programs()})
+  for (const Programs& some : {handler_programs(), pipe_programs(), pausing_programs(), checkpoint_programs(),
+                               synchronization_programs()})
     all.insert(some.begin(), some.end());
 #ifdef SLIPSTREAM_KAFKA
   const Programs topics = topic_programs();
