@@ -11,8 +11,10 @@ namespace slipstream::detail {
 // ---------------------------------------------------------------- what may have to be done again
 
 void OpenOffsets::handled(EventTime marker, std::int64_t offset) {
-  // After a seek back, what lies behind comes again.
+  // After a seek back, what lies behind comes again; and one record may have become several messages. This
+  // entry stands for theirs, too.
   while (!entries_.empty() && entries_.back().offset >= offset) {
+    marker = std::max(marker, entries_.back().marker);
     entries_.pop_back();
     in_last_ = width_;
   }
@@ -246,12 +248,15 @@ void CheckpointCore::go_on(Dependency& dependency) {
   }
   const Pending done = *std::move(dependency.pending);
   dependency.pending.reset();
+  const bool has_beaten = dependency.marker.value_or(kMinTime) > done.markers->dependency;
   if (const auto* down = std::get_if<0>(&done.check)) {
     decide_down(dependency, done.partition, down->result());
   } else if (std::get<1>(done.check).result()) {
     dependency.ahead.clear();
     settle(dependency);
   }
+  // It decided on what was known when it began; a dependent that is paused has no pulse that would ask again.
+  if (has_beaten && dependency.is_down && !dependency.pending) look_recovered(dependency);
 }
 
 /// By the run's clock: whatever it throws ends the run.
@@ -365,7 +370,9 @@ void CheckpointCore::set_paused(int partition, bool paused) {
 
 /// What came last before an outage may have to be read again.
 void CheckpointCore::update_end() {
-  const bool keeps_open = recoveries_ > 0 || is_any_down();
+  const bool keeps_open = recoveries_ > 0 || is_any_down() ||
+                          std::any_of(dependencies_.begin(), dependencies_.end(),
+                                      [](const auto& d) { return d.pending.has_value(); });
   if (keeps_open == std::exchange(keeps_open_, keeps_open)) return;
   dependent_->keep_open(keeps_open);
 }

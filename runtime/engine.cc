@@ -90,7 +90,12 @@ absl::Status Engine::open() {
       return s;
     }
   }
-  if (absl::Status s = open_parts(); !s.ok()) {
+  for (auto& source : sources_) {
+    source->node->source_switch->attach({[this] { notify_all(); }, source->node->name,
+                                         static_cast<int>(source->partitions.size()),
+                                         can_seek(*source->node)});
+  }
+  if (absl::Status s = open_parts(); !s.ok()) {  // which may seek
     close_connectors();
     return s;
   }
@@ -102,11 +107,6 @@ absl::Status Engine::open() {
           "keyed state lives in memory only: after a crash the run goes on at the committed offsets without "
           "it (guarantee: none)");
     }
-  }
-  for (auto& source : sources_) {
-    source->node->source_switch->attach({[this] { notify_all(); }, source->node->name,
-                                         static_cast<int>(source->partitions.size()),
-                                         can_seek(*source->node)});
   }
   return absl::OkStatus();
 }
@@ -658,12 +658,14 @@ bool Engine::try_commit() {
     commit_phase_ = CommitPhase::settling;
     notify_all();
   }
+  // A handler may have paused a source meanwhile, and hold what was read. In this order: what is let go
+  // between two looks shows in the next.
+  if (holds_records() || budget_.used() != 0) return false;
   const bool settled = std::all_of(sinks_.begin(), sinks_.end(), [this](const SinkState& sink) {
     const Lane& lane = *stage_of(sink.node)->lanes.front();
     return lane.is_done() || lane.is_settled();
   });
-  // A handler may have paused a source meanwhile, and hold what was read.
-  if (!settled || holds_records()) return false;
+  if (!settled) return false;
   commit_offsets();
   return true;
 }

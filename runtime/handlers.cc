@@ -61,6 +61,7 @@ void HandlerOperator::on_watermark(std::span<const EventTime> ports) {
     ports_[p]->end(*this);
   }
   flush();
+  count_held();
 }
 
 bool HandlerOperator::has_pending() const {
@@ -226,7 +227,8 @@ void Handlers::check_parallel(const PortPlanBase& port) const {
   }
   const PortPlanBase* serial = find_port(port.from);
   for (const auto& binding : bindings_) {
-    if (binding->is_checkpoint && binding->ports.front() == serial) {
+    if (binding->is_checkpoint &&
+        std::find(binding->ports.begin(), binding->ports.end(), serial) != binding->ports.end()) {
       graph_.mistakes.push_back(name + ": parallel_by() of what " + binding->name +
                                 " keeps in step; a checkpoint sees one message after the other");
     }

@@ -139,7 +139,8 @@ bool SourceLane::seek() {
     const auto to = by_hand.pending(p.number);
     if (!to) continue;
     // Of what was read before nothing may reach a handler behind what is read then.
-    if ((has_under_way() && wait_for_idle()) || !by_hand.all_heard()) return false;
+    // What waits for a retry in this lane is of before, too: the ports drop it when it comes.
+    if (holds_records() || (has_under_way() && wait_for_idle()) || !by_hand.all_heard()) return false;
     arrived = seek(p, *to) && arrived;
   }
   return arrived;

@@ -489,6 +489,8 @@ absl::StatusOr<std::optional<std::int64_t>> KafkaSource::seek(int number, std::i
   partition.position = *at;
   partition.at_end = false;
   partition.finished = *at >= partition.target;
+  if (partition.finished)
+    client_->post([this, &partition, sought = partition.sought] { stop_fetching(partition, sought); });
   return *at;
 }
 
@@ -603,6 +605,7 @@ Milliseconds KafkaSource::commit_patience() const {
 absl::Status KafkaSource::shut_down() {
   if (client_ == nullptr) return absl::OkStatus();
   client_->stop_polling();  // nothing is sought any more
+  may_seek_ = false;
   for (const auto& partition : partitions_) stop_fetching(*partition);
   absl::Status status;
   if (group_ != nullptr) status = group_->close(commit_patience());

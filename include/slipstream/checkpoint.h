@@ -197,7 +197,8 @@ template <class T, class State>
 struct CheckpointOptions {
   /// Called once when a dependency goes down, after the dependent was paused. What it throws, the handler
   /// throws whose message was the pulse. Callbacks run one at a time; they may call the checkpoint, pause and
-  /// seek.
+  /// seek. Where a check is a coroutine, a thread of the run's own calls them while handlers run: guard what
+  /// they share, and don't block.
   std::function<void(const Outage<State>&)> on_downtime = {};
   /// Called when the last dependency is back, before the dependent goes on.
   std::function<void(const Outage<State>&)> on_recovery = {};
@@ -237,7 +238,7 @@ class Checkpoint {
   }
   /// `record`: the message's, as handlers get it in HandlerContext or as a second parameter.
   Downtime check_pulse(EventTime marker, const State& state, const RecordInfo& record) const {
-    return core_->check_pulse(marker, bytes_of(state), position_of(record));
+    return core_->check_pulse(marker, bytes_of(state), position_of(source_, record));
   }
   /// The dependency is at `marker`. The name may be left out where there is only one. NotFound: there is no
   /// such dependency. InvalidArgument: there are several, or none, and no name.
@@ -278,6 +279,8 @@ class Checkpoint {
                                     options.pause_dependent, told},
                                    bases);
     pulse_ = {std::move(options.marker), std::move(options.state)};
+    const auto sources = detail::sources_of(dependent.outputs());
+    if (!sources.empty()) source_ = sources.front()->id;
     bound_ = std::make_shared<bool>(false);
   }
   const Stream<T>& stream() const { return stream_; }
@@ -297,10 +300,12 @@ class Checkpoint {
     for (std::size_t i = 0; i < dependencies_.size(); ++i)
       dependencies_[i].listen(*ports[i + 1], binding, core_);
     auto downtime = std::make_shared<Downtime>();
+    // Not the Checkpoint: it holds the graph, which holds this.
     port.checkpoints.push_back({&binding,
-                                [self = *this, downtime](const T& message, detail::Delivery& delivery) {
+                                [core = core_, rule = pulse_, source = source_, downtime](
+                                    const T& message, detail::Delivery& delivery) {
                                   delivery.downtime = downtime.get();
-                                  *downtime = self.pulse(message, delivery.info);
+                                  *downtime = pulse(*core, rule, source, message, delivery.info);
                                 },
                                 {},
                                 [core = core_, downtime] {
@@ -326,21 +331,22 @@ class Checkpoint {
     if (!bytes.empty()) detail::load(bytes, state);
     return state;
   }
-  std::optional<detail::PulsePosition> position_of(const RecordInfo& record) const {
-    const auto sources = detail::sources_of(stream_.outputs());
-    if (sources.empty() || record.id.source != sources.front()->id) return std::nullopt;
+  static std::optional<detail::PulsePosition> position_of(std::optional<std::uint32_t> source,
+                                                          const RecordInfo& record) {
+    if (record.id.source != source) return std::nullopt;
     return detail::PulsePosition{static_cast<int>(record.id.partition), record.id.offset};
   }
-  Downtime pulse(const T& message, const RecordInfo& record) const {
+  static Downtime pulse(detail::CheckpointCore& core, const Pulse& rule, std::optional<std::uint32_t> source,
+                        const T& message, const RecordInfo& record) {
     std::optional<std::string> next;
-    if (pulse_.state) {
-      next = bytes_of(pulse_.state(message, record, state()));
+    if (rule.state) {
+      next = bytes_of(rule.state(message, record, state_of(core.state())));
     } else if constexpr (std::same_as<State, Offsets>) {
-      State offsets = state();
+      State offsets = state_of(core.state());
       offsets[static_cast<int>(record.id.partition)] = record.id.offset;
       next = bytes_of(offsets);
     }
-    return core_->check_pulse(pulse_.marker(message, record), std::move(next), position_of(record));
+    return core.check_pulse(rule.marker(message, record), std::move(next), position_of(source, record));
   }
   /// Says so when there is neither a selector nor event time.
   void need_marker(bool is_given, const std::vector<detail::Input>& outputs, const std::string& whose) const {
@@ -354,6 +360,7 @@ class Checkpoint {
   }
 
   Stream<T> stream_;
+  std::optional<std::uint32_t> source_;  ///< the dependent's
   std::vector<Dependency> dependencies_;
   Pulse pulse_;
   std::shared_ptr<detail::CheckpointCore> core_;

@@ -142,7 +142,11 @@ class Handled {
   void add(const Sink<U>& sink) const {
     static_assert(std::convertible_to<const Out&, const U&>,
                   "to(): the sink takes another type than the handler returns");
-    write_to(sink, {}, [](const Out& value) -> const U& { return value; });
+    if constexpr (std::same_as<Out, U>) {
+      write_to(sink, {}, [](const Out& value) -> const U& { return value; });
+    } else {
+      write_to(sink, {}, [](const Out& value) -> U { return value; });
+    }
   }
   template <class K, class V>
   void add(const Topic<K, V>& topic) const {
@@ -233,6 +237,26 @@ struct AsConst {
   }
 };
 
+/// The same behind an exchange by key, which sends messages whose key throws anywhere and leaves the error to
+/// who handles them.
+template <class F, class T, class KeyOf>
+struct WithKey {
+  std::shared_ptr<const F> f;
+  std::shared_ptr<const KeyOf> key_of;
+  template <class... Args>
+    requires std::invocable<const F&, const T&, Args...>
+  decltype(auto) operator()(const T& message, Args&&... args) const {
+    (void)std::invoke(*key_of, message);
+    return std::invoke(*f, message, std::forward<Args>(args)...);
+  }
+  decltype(auto) operator()(const T& message) const
+    requires(!std::invocable<const F&, const T&> && std::invocable<const F&>)
+  {
+    (void)std::invoke(*key_of, message);
+    return std::invoke(*f);
+  }
+};
+
 template <class To>
 inline constexpr bool kIsProxy = false;
 template <class T>
@@ -284,12 +308,13 @@ template <class... Ts>
 class On;
 
 /// What On::parallel_by() returns: give it a handler.
-template <class T>
+template <class T, class KeyOf>
 class ParallelOn {
  public:
-  explicit ParallelOn(On<T> on) : on_(std::move(on)) {}
+  ParallelOn(On<T> on, std::shared_ptr<const KeyOf> key_of)
+      : on_(std::move(on)), key_of_(std::move(key_of)) {}
   /// As On::handle, but f is called by several threads at once, for messages of different keys: so as const,
-  /// and what it shares it has to guard.
+  /// and what it shares it has to guard. What `key_of` throws is an error of the handler.
   template <class F>
   auto handle(F f, Here here = Here::current()) const {
     static_assert(
@@ -297,13 +322,15 @@ class ParallelOn {
         "handle() behind parallel_by() needs a function of the message, of it and a HandlerContext, or "
         "of nothing, that several threads may call: not `mutable`");
     if constexpr (detail::TakesMessage<const F, T>) {
-      auto handled = on_.handle(detail::AsConst<F>{std::make_shared<const F>(std::move(f))}, here);
+      auto handled =
+          on_.handle(detail::WithKey<F, T, KeyOf>{std::make_shared<const F>(std::move(f)), key_of_}, here);
       return ParallelHandled<typename decltype(handled)::Output>(std::move(handled));
     }
   }
 
  private:
   On<T> on_;
+  std::shared_ptr<const KeyOf> key_of_;
 };
 
 /// What App::on() returns: give it a handler.
@@ -357,11 +384,10 @@ class On {
       const detail::PortPlanBase& serial = *std::get<0>(from_).port;
       if (std::get<0>(from_).is_piped)
         graph_->mistakes.push_back("parallel_by() behind pipe(): a pipe takes one message after the other");
+      auto key = std::make_shared<const KeyOf>(std::move(key_of));
       auto& port = handlers_->template parallel_port<T>(
-          serial.from, [key = std::make_shared<const KeyOf>(std::move(key_of))](const detail::EdgeEnv& env) {
-            return detail::make_exchange<T>(env, key);
-          });
-      return ParallelOn<T>(On<T>(graph_, handlers_, detail::listened(port)));
+          serial.from, [key](const detail::EdgeEnv& env) { return detail::make_exchange<T>(env, key); });
+      return ParallelOn<T, KeyOf>(On<T>(graph_, handlers_, detail::listened(port)), key);
     }
   }
 

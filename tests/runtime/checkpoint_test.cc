@@ -258,8 +258,12 @@ class Model {
 
   void pulse(int partition, std::int64_t offset, EventTime marker, Duration threshold) {
     auto& all = handled[partition];
-    std::erase_if(all, [&](const Handled& h) { return h.offset >= offset; });
-    all.push_back({marker, offset});
+    EventTime open = marker;  // what it takes the place of may be open as well
+    std::erase_if(all, [&](const Handled& h) {
+      if (h.offset >= offset) open = std::max(open, h.marker);
+      return h.offset >= offset;
+    });
+    all.push_back({open, offset});
     newest[partition] = std::max(newest.contains(partition) ? newest[partition] : kMinTime, marker);
     for (auto& [name, d] : dependencies) {
       if (!d.marker) d.marker = marker;
@@ -377,6 +381,15 @@ TEST(Checkpoint, DoesWhatThePlainModelDoes) {
         std::count_if(calls.begin(), calls.end(), [](const auto& call) { return call.starts_with("back"); }));
   }
   EXPECT_GT(recoveries, 100);  // the sequences do have outages that end
+}
+
+TEST(OpenOffsets, KnowSeveralMessagesOfOneRecord) {
+  detail::OpenOffsets open;
+  open.handled(at(105s), 5);
+  open.handled(at(101s), 5);
+  open.forget_before(at(103s));
+  open.handled(at(110s), 6);
+  EXPECT_EQ(open.first_from(at(103s)), 5);
 }
 
 TEST(OpenOffsets, AnswerALowerOffsetRatherThanGrowWithoutEnd) {
@@ -660,6 +673,20 @@ TEST(SlowCheck, HoldsTheMessageUntilItHasDecided) {
   EXPECT_THAT(a.trace, ElementsAre("first", "down", "second (weather 50 s)", "back"));
   ASSERT_TRUE(driver.advance_time(1s).ok());
   EXPECT_EQ(a.trace.back(), "third");
+}
+
+TEST(SlowCheck, HearsOfTheBeatThatCameMeanwhile) {
+  Automatic a({}, {.downtime_threshold = 10s, .is_down = asks_for_a_second});
+  TestDriver driver(a.app);
+  a.begin(driver);
+  driver.push(a.activities, {at(150s), "first"});
+  ASSERT_TRUE(driver.run().ok());
+  driver.push(a.weather, {at(200s), ""});  // newer than the activity, while the check is under way
+  ASSERT_TRUE(driver.run().ok());
+  EXPECT_THAT(a.trace, IsEmpty());
+  ASSERT_TRUE(driver.advance_time(1s).ok());
+  EXPECT_THAT(a.trace, ElementsAre("down", "back", "first"));
+  EXPECT_THAT(a.gates(driver), IsEmpty());
 }
 
 TEST(SlowCheck, FailsTheRunWhenItThrows) {

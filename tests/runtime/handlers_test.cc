@@ -218,6 +218,17 @@ TEST(Handlers, FeedConnectorsInOrder) {
   EXPECT_THAT(sink->values(), ElementsAre("0a", "0b", "1a", "1b", "2a", "2b"));
 }
 
+TEST(Handlers, FeedConnectorsWithWhatConvertsToTheirType) {
+  App app;
+  auto journal = std::make_shared<Journal>();
+  auto sink = std::make_shared<FakeSink>(FakeSink::Options{.name = "out"}, journal);
+  app.on(from(numbers(0, 3)))
+      .handle([](int n) { return n == 1 ? "a text that is too long to be kept inside" : "short"; })
+      .to(encoded(sink, text()));
+  ASSERT_TRUE(run_to_end(app).status.ok());
+  EXPECT_THAT(sink->values(), ElementsAre("short", "a text that is too long to be kept inside", "short"));
+}
+
 TEST(Handlers, ShareASink) {
   App app;
   auto journal = std::make_shared<Journal>();

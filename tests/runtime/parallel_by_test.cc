@@ -169,6 +169,24 @@ TEST(ParallelBy, FollowsTheErrorPolicy) {
   EXPECT_EQ(letters[0].id.offset, 17);
 }
 
+TEST(ParallelBy, TakesAKeyThatThrowsForAnErrorOfTheHandler) {
+  App app;
+  app.tune([](RuntimeConfig& c) { c.parallelism = 4; });
+  Collected<int> out;
+  app.on(from(visits(4, 40)))
+      .parallel_by([](const Visit& v) {
+        if (v.n == 17) throw std::runtime_error("no key");
+        return v.page;
+      })
+      .handle([](const Visit& v) { return v.n; })
+      .to(out.sink())
+      .on_error(ErrorPolicy::skip());
+  const Ended end = run_to_end(app);
+  ASSERT_TRUE(end.status.ok()) << end.status;
+  EXPECT_EQ(out.all().size(), 39u);
+  EXPECT_THAT(out.all(), testing::Not(testing::Contains(17)));
+}
+
 absl::Status mistake(const std::function<void(App&)>& describe) {
   App app;
   describe(app);
@@ -201,6 +219,16 @@ TEST(ParallelBy, RefusesWhatIsDealtWithInOneLane) {
                   }).message()),
       HasSubstr("parallel_by() of what checkpoint 'step' keeps in step; a checkpoint sees one message after "
                 "the other"));
+  EXPECT_THAT(std::string(mistake([](App& app) {
+                            const auto now = [](int) { return EventTime{}; };
+                            auto a = app.source("a", from(std::vector<int>{1}));
+                            auto b = app.source("b", from(std::vector<int>{1}));
+                            auto checkpoint = app.checkpoint("step", a, {dependency("b", b, {.marker = now})},
+                                                             {.marker = now});
+                            app.on(b).parallel_by([](int n) { return n; }).handle([](int) {});
+                            app.on(checkpoint).handle([](int) {});
+                          }).message()),
+              HasSubstr("parallel_by() of what checkpoint 'step' keeps in step"));
 }
 
 }  // namespace
