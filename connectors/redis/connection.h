@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -27,6 +28,10 @@ inline std::string_view text_of(const redisReply& reply) { return {reply.str, re
 /// itself.
 absl::Status error_of(const redisReply& reply, const std::string& what);
 
+/// Whether it is a URL or the end of one, such as user:password@host:port. A password may be part of it, so
+/// it is to be in no name and in no message.
+bool is_url(std::string_view address);
+
 /// InvalidArgument for what can't be.
 absl::Status check_server(const Server& server);
 
@@ -42,8 +47,10 @@ class Connection {
   /// Other errors say why there will be no connection.
   absl::Status connect();
   bool is_connected() const { return context_ != nullptr; }
-  /// It was lost, and why.
+  /// It was lost, and why. The outage goes on, whatever connect() does, until a command is answered.
   void lost(const absl::Status& why);
+  /// A command that was appended got the reply it wanted.
+  void answered();
 
   /// Adds a command to what is to be sent.
   void append(std::span<const std::string_view> command);
@@ -52,8 +59,10 @@ class Connection {
   /// Sends, and waits until more can be sent, something comes, somebody calls wake() or `until`: whatever is
   /// first. Unavailable: the connection is lost. Cancelled: stopped.
   absl::Status wait(Clock::time_point until = Clock::time_point::max());
-  /// A command and its reply, which isn't an error.
-  absl::StatusOr<Reply> ask(std::span<const std::string_view> command, Clock::time_point until);
+  /// When something was last sent or came.
+  Clock::time_point moved_at() const { return moved_at_; }
+  /// A command and its reply, which isn't an error. Unavailable when nothing moves for so long as `patience`.
+  absl::StatusOr<Reply> ask(std::span<const std::string_view> command, Duration patience);
 
   /// Ends the wait that is under way, or the next one.
   void wake();
@@ -61,9 +70,23 @@ class Connection {
   void stop();
 
  private:
+  /// The time since which no command was answered.
+  struct Outage {
+    Clock::time_point since;
+    std::string trouble = {};     // the last
+    bool refuses = false;         // it was while being connected
+    bool told_no_answer = false;  // once is enough
+    bool told_connected = false;
+  };
+  absl::Status pause(Clock::time_point until);
+  void failed(const absl::Status& why, bool refuses);
+  absl::Status gave_up(Duration limit) const;
+  std::string said(const absl::Status& why) const;
   absl::Status try_to_connect();
   absl::Status log_in();
   absl::Status await_connection(Clock::time_point until);
+  absl::StatusOr<Reply> reply_to(std::span<const std::string_view> command, Duration patience);
+  void take_wake();
   absl::Status broken() const;
 
   struct ContextDeleter {
@@ -75,6 +98,10 @@ class Connection {
   std::unique_ptr<redisContext, ContextDeleter> context_;
   bool has_unsent_ = false;
   bool was_connected_ = false;
+  std::optional<Outage> outage_;
+  std::chrono::milliseconds pause_{0};           // before the next attempt to connect
+  std::optional<Clock::time_point> idle_since_;  // it is connected and was asked nothing
+  Clock::time_point moved_at_{};
   const int event_;
   std::atomic<bool> stopping_{false};
 };

@@ -136,6 +136,7 @@ void CommandSink::run() {
     connection_->lost(status);
     if (!absl::IsUnavailable(status)) return fail(std::move(status));
     sent_ = 0;  // what wasn't answered is sent again
+    reply_due_ = Clock::time_point::max();
   }
 }
 
@@ -148,12 +149,12 @@ absl::Status CommandSink::exchange() {
     reply_due_ = Clock::time_point::max();
   } else if (*any || reply_due_ == Clock::time_point::max()) {
     reply_due_ = Clock::now() + kReplyTimeout;
+  } else {
+    // While a slow server takes what is sent, it is there.
+    reply_due_ = std::max(reply_due_, connection_->moved_at() + kReplyTimeout);
   }
   if (*any) return absl::OkStatus();
-  if (Clock::now() >= reply_due_) {
-    reply_due_ = Clock::time_point::max();
-    return absl::UnavailableError("no reply within 30 s");
-  }
+  if (Clock::now() >= reply_due_) return absl::UnavailableError("no reply within 30 s");
   return connection_->wait(reply_due_);
 }
 
@@ -191,6 +192,7 @@ absl::Status CommandSink::check(const redisReply& reply, const Command& command)
 
 void CommandSink::answered(std::size_t count) {
   if (count == 0) return;
+  connection_->answered();
   sent_ -= count;
   {
     const detail::MutexLock lock(mutex_);
@@ -222,7 +224,7 @@ absl::Status check_expire(Duration expire) {
 
 std::shared_ptr<RawSink> raw_sink(SinkOptions options) {
   const auto expire = std::chrono::duration_cast<std::chrono::milliseconds>(options.expire).count();
-  const std::string name = "redis " + options.server.address;
+  const std::string name = is_url(options.server.address) ? "redis" : "redis " + options.server.address;
   const Form form = [name, expire](const OutRecord& record) -> absl::StatusOr<Command> {
     if (!record.key)
       return absl::InvalidArgumentError(name +

@@ -12,7 +12,9 @@ namespace {
 
 constexpr std::size_t kMinBufferBytes = std::size_t{64} << 10;
 constexpr std::size_t kMaxBufferBytes = std::size_t{4} << 20;
-constexpr std::string_view kEntriesAtOnce = "256";
+/// Of one XREAD: before it is known how large they are, and at most.
+constexpr std::size_t kFirstEntries = 16;
+constexpr std::size_t kMostEntries = 256;
 /// A server that isn't heard of for longer than it was told to wait is gone.
 constexpr std::string_view kBlockMilliseconds = "5000";
 constexpr std::chrono::seconds kReplyTimeout{15};
@@ -74,6 +76,7 @@ class StreamSource final : public RawSource {
   void run();
   absl::Status read_entries();
   absl::Status fetch(bool may_wait);
+  std::size_t entries_to_ask_for() const;
   absl::StatusOr<bool> take_reply(const redisReply& reply);
   bool wait_for_room();
   void set_input(Input input);
@@ -90,6 +93,7 @@ class StreamSource final : public RawSource {
   std::size_t buffer_bytes_ = 0;            // constant while open
   std::unique_ptr<Connection> connection_;  // constant while open; the thread's, but for wake() and stop()
   EntryId last_;                            // of the thread: what is behind it is unread
+  std::size_t entry_bytes_ = 0;             // of the thread: of an entry, about; 0: unknown
   std::optional<EntryId> until_;            // constant while open
   std::thread thread_;
 
@@ -132,7 +136,7 @@ absl::Status StreamSource::find_bounds() {
 /// The id of the last entry; 0-0 when there is none.
 absl::StatusOr<EntryId> StreamSource::find_end() {
   const std::string_view command[] = {"XREVRANGE", stream_, "+", "-", "COUNT", "1"};
-  const absl::StatusOr<Reply> reply = connection_->ask(command, Clock::now() + kReplyTimeout);
+  const absl::StatusOr<Reply> reply = connection_->ask(command, kReplyTimeout);
   if (!reply.ok()) return reply.status();
   const redisReply* last = element(**reply, 0);
   if (last == nullptr) return EntryId{};
@@ -188,15 +192,22 @@ absl::Status StreamSource::read_entries() {
 
 absl::Status StreamSource::fetch(bool may_wait) {
   const std::string from = last_.text();
-  std::vector<std::string_view> command = {"XREAD", "COUNT", kEntriesAtOnce};
+  const std::string count = std::to_string(entries_to_ask_for());
+  std::vector<std::string_view> command = {"XREAD", "COUNT", count};
   if (may_wait) command.insert(command.end(), {"BLOCK", kBlockMilliseconds});
   command.insert(command.end(), {"STREAMS", stream_, from});
-  const absl::StatusOr<Reply> reply = connection_->ask(command, Clock::now() + kReplyTimeout);
+  const absl::StatusOr<Reply> reply = connection_->ask(command, kReplyTimeout);
   if (!reply.ok()) return reply.status();
   const absl::StatusOr<bool> any = take_reply(**reply);
   if (!any.ok()) return any.status();
   if (*any) set_input(Input::fetching);
   return absl::OkStatus();
+}
+
+/// A reply comes beside what is in the buffer, so it is to be about half of that.
+std::size_t StreamSource::entries_to_ask_for() const {
+  if (entry_bytes_ == 0) return kFirstEntries;
+  return std::clamp(buffer_bytes_ / 2 / entry_bytes_, std::size_t{1}, kMostEntries);
 }
 
 /// Of [[stream, [entry, …]]], or nil. Whether there were entries.
@@ -205,6 +216,7 @@ absl::StatusOr<bool> StreamSource::take_reply(const redisReply& reply) {
   const redisReply* entries = stream != nullptr ? element(*stream, 1) : nullptr;
   if (entries == nullptr) return false;
   std::vector<Arrived> arrived;
+  std::size_t total_bytes = 0;
   for (std::size_t i = 0; i < entries->elements; ++i) {
     Entry entry;
     const auto id = read_entry(*entries->element[i], entry) ? EntryId::parse(entry.id) : std::nullopt;
@@ -220,7 +232,13 @@ absl::StatusOr<bool> StreamSource::take_reply(const redisReply& reply) {
     }
     last_ = *id;
     const std::size_t bytes = size_of(entry);
+    total_bytes += bytes;
     arrived.push_back({*offset, std::move(entry), bytes});
+  }
+  if (!arrived.empty()) {
+    // Rises at once and falls slowly: asking for too many costs memory, for too few only time.
+    const std::size_t average = total_bytes / arrived.size();
+    entry_bytes_ = std::max(average, (entry_bytes_ + average) / 2);
   }
   const detail::MutexLock lock(mutex_);
   for (Arrived& a : arrived) {

@@ -14,7 +14,9 @@
 #include "slipstream/source.h"
 
 /// Redis: streams as sources, keys and streams as sinks. Connections are plain TCP or a Unix socket, without
-/// TLS: for servers on this machine or in a network you trust.
+/// TLS: for servers on this machine or in a network you trust. The name of a host is looked up on the
+/// connector's own thread, which nothing can interrupt: close() waits until the resolver has answered. Write
+/// an IP address where that takes too long.
 namespace slipstream::redis {
 
 /// Where a server is and how to get in.
@@ -24,7 +26,8 @@ struct Server {
   std::string user = {};      ///< empty: Redis' own "default"
   std::string password = {};  ///< empty: none is asked for. Never appears in messages
   int database = 0;
-  /// A server that can't be reached is tried for so long: when the run starts, and later, when it goes away.
+  /// A server that can't be reached is tried for so long: when the run starts, and later, when it goes away
+  /// or refuses every command for now.
   Duration connect_timeout = std::chrono::seconds(30);
   Duration outage_timeout = std::chrono::minutes(10);
 };

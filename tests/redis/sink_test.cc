@@ -1,9 +1,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 
 #include <future>
 
 #include "conformance/sink_conformance.h"
+#include "redis/fake_server.h"
 #include "redis/redis_server.h"
 #include "slipstream/json.h"
 #include "slipstream/slipstream.h"
@@ -147,6 +150,82 @@ TEST(RedisSink, GivesUpAfterAnOutage) {
   EXPECT_THAT(
       std::string(status.message()),
       StartsWith("redis " + server.socket() + ": no server answers at " + server.socket() + " for 50ms: "));
+}
+
+/// A port that nobody listens on.
+int free_port() {
+  const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in at{};
+  at.sin_family = AF_INET;
+  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof at;
+  const bool ok = ::bind(fd, reinterpret_cast<const sockaddr*>(&at), sizeof at) == 0 &&
+                  ::getsockname(fd, reinterpret_cast<sockaddr*>(&at), &size) == 0;
+  ::close(fd);
+  if (!ok) std::abort();
+  return ntohs(at.sin_port);
+}
+
+TEST(RedisSink, GivesUpOnAServerThatOnlyRefuses) {
+  // A cluster where no server has a key: PING is answered, SET never.
+  RedisServer server(
+      {"--cluster-enabled", "yes", "--cluster-port", std::to_string(free_port()), "--bind", "127.0.0.1"});
+  SinkHost host;
+  Server at = server.at();
+  at.outage_timeout = 400ms;
+  const auto sink = raw_sink({.server = at});
+  ASSERT_EQ(sink->open(host.env()), absl::OkStatus());
+  const OutRecord records[] = {record("a", "1")};
+  ASSERT_EQ(write_all(*sink, host, records), absl::OkStatus());
+  EXPECT_EQ(deliver(*sink, host, 1),
+            absl::UnavailableError("redis " + server.socket() + ": the server at " + server.socket() +
+                                   " answers no command for 400ms: SET a: the server says 'CLUSTERDOWN Hash "
+                                   "slot not served'"));
+  EXPECT_EQ(sink->close(), absl::OkStatus());
+  const std::string calls = server.ask({"INFO", "commandstats"});
+  const std::string_view refused = "rejected_calls=";
+  const std::size_t set = calls.find("cmdstat_set:");
+  ASSERT_NE(set, calls.npos) << calls;
+  const int attempts = std::stoi(calls.substr(calls.find(refused, set) + refused.size()));
+  EXPECT_GE(attempts, 2);
+  EXPECT_LE(attempts, 6) << "50, 100, 200 ms and the rest are between them";
+}
+
+TEST(RedisSink, AnOutageEndsWithAReply) {
+  // Each connection is good for one record, and together they take longer than an outage may.
+  std::atomic<bool> used{false};
+  FakeServer server([&](const std::string& command) -> std::optional<std::string> {
+    if (command == "PING") {
+      used = false;
+      return "+PONG\r\n";
+    }
+    if (used.exchange(true)) return std::nullopt;
+    return "+OK\r\n";
+  });
+  SinkHost host;
+  const auto sink = raw_sink({.server = {.address = server.socket(), .outage_timeout = 1s}});
+  ASSERT_EQ(sink->open(host.env()), absl::OkStatus());
+  const std::vector<OutRecord> records(25, record("a", "1"));
+  ASSERT_EQ(write_all(*sink, host, records), absl::OkStatus());
+  const auto begun = Clock::now();
+  ASSERT_EQ(deliver(*sink, host, 25), absl::OkStatus());
+  EXPECT_GE(Clock::now() - begun, 1s) << "or this tests nothing";
+  EXPECT_EQ(server.connections(), 25);
+  EXPECT_EQ(sink->close(), absl::OkStatus());
+}
+
+TEST(RedisSink, AUrlIsNoAddressAndInNoMessage) {
+  const absl::Status expected = absl::InvalidArgumentError(
+      "redis: the address is a URL; write host:port, and user and password into their options");
+  for (const char* address :
+       {"redis://:secret@host:6379", "u:secret@host:1", "redis://host:1?password=secret"}) {
+    SinkHost host;
+    const auto sink = raw_sink({.server = {.address = address}});
+    EXPECT_EQ(sink->name(), "redis") << address;
+    EXPECT_EQ(sink->open(host.env()), expected) << address;
+    EXPECT_EQ(raw_stream_sink("s", {.server = {.address = address}})->open(host.env()), expected) << address;
+  }
+  EXPECT_EQ(raw_sink({.server = {.address = "/run/a@b"}})->name(), "redis /run/a@b") << "it is a path";
 }
 
 TEST(RedisSink, RefusesWhatItCannotWrite) {

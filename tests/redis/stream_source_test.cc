@@ -5,6 +5,7 @@
 
 #include "conformance/source_conformance.h"
 #include "connectors/redis/entry_id.h"
+#include "redis/fake_server.h"
 #include "redis/redis_server.h"
 #include "slipstream/json.h"
 #include "slipstream/slipstream.h"
@@ -158,6 +159,25 @@ TEST(RedisStreamSource, GivesUpAfterAnOutage) {
               StartsWith("redis stream s: no server answers at " + server.socket() + " for 50ms: "));
 }
 
+TEST(RedisStreamSource, GivesUpOnAServerThatClosesOnEachCommand) {
+  FakeServer server([](const std::string& command) -> std::optional<std::string> {
+    if (command == "PING") return "+PONG\r\n";
+    if (command == "XREVRANGE") return "*0\r\n";  // so that it starts
+    return std::nullopt;
+  });
+  SourceHost host;
+  const auto source =
+      raw_stream_source("s", "v", {.server = {.address = server.socket(), .outage_timeout = 400ms}});
+  ASSERT_EQ(source->open(host.env()), absl::OkStatus());
+  Collector out;
+  const absl::Status status = conformance::drain(*source, host, 0, kAll, out);
+  EXPECT_EQ(status, absl::UnavailableError("redis stream s: the server at " + server.socket() +
+                                           " answers no command for 400ms: Server closed the connection"));
+  EXPECT_GE(server.connections(), 3);
+  EXPECT_LE(server.connections(), 6) << "50, 100, 200 ms and the rest are between them";
+  EXPECT_EQ(source->close(), absl::OkStatus());
+}
+
 TEST(RedisStreamSource, SaysWhyItCannotStart) {
   RedisServer server;
   server.ask({"SET", "text", "x"});
@@ -175,6 +195,9 @@ TEST(RedisStreamSource, SaysWhyItCannotStart) {
   EXPECT_EQ(open("s", {.server = {.address = "nowhere"}}),
             absl::InvalidArgumentError(
                 "redis: the address 'nowhere' is neither host:port nor the path of a Unix socket"));
+  EXPECT_EQ(open("s", {.server = {.address = "redis://:secret@host:6379"}}),
+            absl::InvalidArgumentError(
+                "redis: the address is a URL; write host:port, and user and password into their options"));
   EXPECT_EQ(open("s", {.server = {.address = server.socket(), .database = -1}}),
             absl::InvalidArgumentError("redis: the database can't be negative, got -1"));
   EXPECT_EQ(open("s", {.server = {.address = "/nowhere", .connect_timeout = 20ms}}),
@@ -203,6 +226,20 @@ TEST(RedisStreamSource, LogsInAndKeepsThePasswordToItself) {
   EXPECT_THAT(std::string(wrong.message()), Not(HasSubstr("guess")));
 }
 
+TEST(RedisStreamSource, KeepsThePasswordFromAServerThatRepeatsIt) {
+  RedisServer server({"--rename-command", "AUTH", ""});
+  const auto open = [&](Server at) {
+    SourceHost host;
+    return raw_stream_source("s", "v", {.server = std::move(at)})->open(host.env());
+  };
+  ASSERT_THAT(server.ask({"AUTH", "secret"}), HasSubstr("secret")) << "or this tests nothing";
+  const absl::Status expected = absl::UnauthenticatedError(
+      "redis stream s: the server refuses AUTH; check the options 'user' and 'password'");
+  EXPECT_EQ(open({.address = server.socket(), .password = "secret"}), expected);
+  EXPECT_EQ(open({.address = server.socket(), .user = "ann", .password = "secret"}), expected);
+  EXPECT_EQ(open({.address = server.socket()}), absl::OkStatus());
+}
+
 TEST(RedisStreamSource, RefusesIdsThatFitNoOffset) {
   RedisServer server;
   server.ask({"XADD", "s", "1-1048576", "v", "x"});
@@ -225,6 +262,33 @@ TEST(RedisStreamSource, HoldsALimitedPartOfALongStream) {
   ASSERT_EQ(conformance::drain(*source, host, 0, {7, 1 << 20}, out), absl::OkStatus());
   EXPECT_EQ(out.records.size(), 1000u);
   EXPECT_EQ(source->close(), absl::OkStatus());
+}
+
+TEST(RedisStreamSource, AsksForAsManyEntriesAsFit) {
+  // How often it asks for a stream of so many values of this size.
+  const auto asks = [](int count, std::size_t size) {
+    RedisServer server;
+    const std::string value(size, 'x');
+    for (int i = 1; i <= count; ++i) server.ask({"XADD", "s", std::to_string(i), "v", value});
+    SourceHost host;
+    SourceEnv env = host.env();
+    env.memory_budget = 64 << 10;
+    const auto source = raw_stream_source("s", "v", {.server = server.at(), .until_end = true});
+    EXPECT_EQ(source->open(env), absl::OkStatus());
+    Collector out;
+    EXPECT_EQ(conformance::drain(*source, host, 0, kAll, out), absl::OkStatus());
+    EXPECT_EQ(out.records.size(), static_cast<std::size_t>(count));
+    EXPECT_EQ(source->close(), absl::OkStatus());
+    const std::string calls = server.ask({"INFO", "commandstats"});
+    const std::string_view begin = "cmdstat_xread:calls=";
+    const std::size_t at = calls.find(begin);
+    return at == calls.npos ? 0 : std::stoi(calls.substr(at + begin.size()));
+  };
+  EXPECT_EQ(asks(46, 10'000), 1 + 10) << "16, then three at once: half of 64 KiB";
+  EXPECT_EQ(asks(20, 100'000), 1 + 4) << "16, then one at once, since none fits";
+  const int small = asks(300, 10);
+  EXPECT_GE(small, 2);
+  EXPECT_LE(small, 4) << "16, then hundreds at once";
 }
 
 TEST(RedisStreamSource, ClosesWhileItWaitsForEntries) {
