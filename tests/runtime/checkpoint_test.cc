@@ -548,7 +548,7 @@ struct Recovery {
                             },
                         .marker = &Event::time});
     source.pause("until there is weather");
-    app.on(weather).handle([this, source](const Event& w) {
+    app.on(weather).handle([this, &source](const Event& w) {
       known[w.time] = w.what;
       if (known.size() == 2) source.resume("until there is weather");
     });
