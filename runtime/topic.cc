@@ -5,18 +5,12 @@
 #include "slipstream/detail/produce_pause.h"
 #include "slipstream/detail/source_switch.h"
 #include "slipstream/detail/topic_records.h"
+#include "slipstream/detail/units.h"
 
 namespace slipstream::detail {
 namespace {
 
 constexpr const char* kProduce = "produce";
-
-std::string seconds(std::chrono::nanoseconds time) {
-  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(time).count();
-  std::string text = std::to_string(ms / 1000);
-  if (ms % 1000 != 0) text += "." + std::to_string(1000 + ms % 1000).substr(1);
-  return text + " s";
-}
 
 class DrySink final : public RawSink {
  public:
@@ -61,7 +55,8 @@ class PausingSink final : public RawSink {
     if (retry.number == 1) pause_->begin();
     log_(LogLevel::warning, "kafka",
          "offering messages to topic " + topic_ + " again (" + std::to_string(retry.number) + "/" +
-             std::to_string(retry.of) + ") after " + seconds(retry.wait) + ": " +
+             std::to_string(retry.of) + ") after " +
+             format_duration(std::chrono::duration_cast<Duration>(retry.wait)) + ": " +
              std::string(retry.why.message()));
   }
 
@@ -94,7 +89,7 @@ absl::Status await_topic_run(const SourceSwitch& by_hand, const std::string& top
                              std::chrono::milliseconds timeout) {
   if (by_hand.await_run(timeout)) return absl::OkStatus();
   return absl::DeadlineExceededError("topic '" + topic + "' can't be sought: it wasn't opened within " +
-                                     seconds(timeout) +
+                                     format_duration(timeout) +
                                      "; does the App run, and does a handler listen to it?");
 }
 

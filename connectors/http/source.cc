@@ -505,39 +505,15 @@ void EventSource::hand_over(RawCollector& out) {
   out.add(records);
 }
 
-/// Makes events of records again.
-class TypedEvents final : public detail::TypedSource<Event> {
- public:
-  explicit TypedEvents(std::shared_ptr<RawSource> raw) : raw_(std::move(raw)) {}
-  SourceControl& control() override { return *raw_; }
-  std::unique_ptr<detail::SourceReader<Event>> make_reader() override {
-    return std::make_unique<Reader>(*raw_);
-  }
-
- private:
-  class Reader final : public detail::SourceReader<Event>, RawCollector {
-   public:
-    explicit Reader(RawSource& raw) : raw_(raw) {}
-    absl::StatusOr<ReadState> read(int partition, const ReadLimits& limits,
-                                   detail::SourceBatch<Event>& out) override {
-      out_ = &out;
-      return raw_.read(partition, limits, *this);
-    }
-
-   private:
-    void add(std::span<const RawRecord> records) override {
-      for (const RawRecord& r : records) {
-        const Headers& headers = *r.headers;
-        Event event{headers[0].value, headers[1].value, std::string(*r.value), {}};
-        if (headers.size() > 2) event.retry = std::chrono::milliseconds(std::stoll(headers[2].value));
-        out_->add(std::move(event), r.offset, r.timestamp, r.headers);
-      }
-    }
-    RawSource& raw_;
-    detail::SourceBatch<Event>* out_ = nullptr;
-  };
-  std::shared_ptr<RawSource> raw_;
-};
+/// Makes an event of a record again.
+absl::Status decode_event(int, const RawRecord& record, Event& event) {
+  const Headers& headers = *record.headers;
+  event.id = headers[0].value;
+  event.event = headers[1].value;
+  event.data = *record.value;
+  if (headers.size() > 2) event.retry = std::chrono::milliseconds(std::stoll(headers[2].value));
+  return absl::OkStatus();
+}
 
 }  // namespace
 
@@ -546,7 +522,9 @@ std::shared_ptr<RawSource> raw_events(std::string url, EventOptions options) {
 }
 
 Source<Event> events(std::string url, EventOptions options) {
-  return Source<Event>(std::make_shared<TypedEvents>(raw_events(std::move(url), std::move(options))));
+  using Decode = decltype(&decode_event);
+  return Source<Event>(std::make_shared<detail::DecodedSource<Event, Decode>>(
+      raw_events(std::move(url), std::move(options)), [] { return &decode_event; }));
 }
 
 }  // namespace slipstream::http

@@ -344,38 +344,12 @@ void StreamSource::hand_over(RawCollector& out) {
   out.add(records);
 }
 
-/// Makes entries of records again.
-class EntrySource final : public detail::TypedSource<Entry> {
- public:
-  explicit EntrySource(std::shared_ptr<RawSource> raw) : raw_(std::move(raw)) {}
-  SourceControl& control() override { return *raw_; }
-  std::unique_ptr<detail::SourceReader<Entry>> make_reader() override {
-    return std::make_unique<Reader>(*raw_);
-  }
-
- private:
-  class Reader final : public detail::SourceReader<Entry>, RawCollector {
-   public:
-    explicit Reader(RawSource& raw) : raw_(raw) {}
-    absl::StatusOr<ReadState> read(int partition, const ReadLimits& limits,
-                                   detail::SourceBatch<Entry>& out) override {
-      out_ = &out;
-      return raw_.read(partition, limits, *this);
-    }
-
-   private:
-    void add(std::span<const RawRecord> records) override {
-      for (const RawRecord& r : records) {
-        Entry entry{std::string(*r.key), {}};
-        for (const Header& field : *r.headers) entry.fields.emplace_back(field.name, field.value);
-        out_->add(std::move(entry), r.offset, r.timestamp, r.headers);
-      }
-    }
-    RawSource& raw_;
-    detail::SourceBatch<Entry>* out_ = nullptr;
-  };
-  std::shared_ptr<RawSource> raw_;
-};
+/// Makes an entry of a record again.
+absl::Status decode_entry(int, const RawRecord& record, Entry& entry) {
+  entry.id = *record.key;
+  for (const Header& field : *record.headers) entry.fields.emplace_back(field.name, field.value);
+  return absl::OkStatus();
+}
 
 }  // namespace
 
@@ -390,8 +364,9 @@ std::shared_ptr<RawSource> raw_stream_source(std::string stream, std::string fie
 }
 
 Source<Entry> stream_source(std::string stream, StreamOptions options) {
-  return Source<Entry>(
-      std::make_shared<EntrySource>(raw_stream_source(std::move(stream), "", std::move(options))));
+  using Decode = decltype(&decode_entry);
+  return Source<Entry>(std::make_shared<detail::DecodedSource<Entry, Decode>>(
+      raw_stream_source(std::move(stream), "", std::move(options)), [] { return &decode_entry; }));
 }
 
 }  // namespace slipstream::redis

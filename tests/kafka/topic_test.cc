@@ -328,7 +328,7 @@ TEST(Topic, WaitsForItsRunWhenItIsSoughtFromOutside) {
   });
   EXPECT_EQ(texts.seek(0, 0ms),
             absl::DeadlineExceededError("topic '" + topic +
-                                        "' can't be sought: it wasn't opened within 0 s; "
+                                        "' can't be sought: it wasn't opened within 0; "
                                         "does the App run, and does a handler listen to it?"));
   texts.pause();
   absl::Status status = absl::UnknownError("not asked yet");

@@ -71,7 +71,7 @@ TEST(TopicSink, PausesAllSourcesWhileItWaitsToTryAgain) {
   EXPECT_THAT(r.gates(), IsEmpty());
   EXPECT_THAT(r.ticked, ElementsAre(1, 2));
   EXPECT_THAT(r.sinks[0]->values(), ElementsAre("a", "b"));
-  EXPECT_THAT(r.log, ElementsAre("warning: offering messages to topic t0 again (1/3) after 1 s: busy"));
+  EXPECT_THAT(r.log, ElementsAre("warning: offering messages to topic t0 again (1/3) after 1s: busy"));
 }
 
 TEST(TopicSink, LetsSourcesGoOnWhenItHasGivenUp) {

@@ -153,6 +153,12 @@ Codec<K> default_key_codec() {
   }
 }
 
+/// Says which part of a record an error is about.
+inline absl::Status within(std::string_view part, const absl::Status& s) {
+  if (s.ok()) return s;
+  return absl::Status(s.code(), std::string(part) + ": " + std::string(s.message()));
+}
+
 template <class K, class V>
 struct MessageDecode {
   std::string topic;
@@ -190,10 +196,6 @@ struct MessageDecode {
           "the value is null (a tombstone); a topic of OrTombstone values takes such records");
     }
   }
-  static absl::Status within(std::string_view part, const absl::Status& s) {
-    if (s.ok()) return s;
-    return absl::Status(s.code(), std::string(part) + ": " + std::string(s.message()));
-  }
 };
 
 template <class K, class V>
@@ -211,12 +213,6 @@ struct TopicEncode {
     if (record.timestamp != kMinTime) wire.timestamp = record.timestamp;
     wire.has_value = record.value.has_value();
     return record.value ? within("value", value(*record.value, bytes)) : absl::OkStatus();
-  }
-
- private:
-  static absl::Status within(std::string_view part, const absl::Status& s) {
-    if (s.ok()) return s;
-    return absl::Status(s.code(), std::string(part) + ": " + std::string(s.message()));
   }
 };
 
