@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,8 +20,8 @@ struct Comparison {
   std::string name;
   double items = 0;  ///< in one run
   Work ours, limit;
-  std::int64_t expected = 0;  ///< what both must come to
-  double most = 0;            ///< the ratio ours / limit, in time, that is promised
+  std::int64_t expected = 0;        ///< what both must come to
+  std::optional<double> most = {};  ///< the ratio ours / limit, in time, that is promised, if any is
 };
 
 inline double seconds_of(const Comparison& c, const char* who, const Work& work) {
@@ -56,8 +57,9 @@ inline void compare(const Comparison& c, int pairs = 9) {
     ratios.push_back(ours.back() / limit.back());
   }
   const auto [least, most] = std::minmax_element(ratios.begin(), ratios.end());
-  std::printf("%-34s %14.0f %14.0f %8.2f %6.2f … %6.2f %6.1f\n", c.name.c_str(), c.items / median(limit),
-              c.items / median(ours), median(ratios), *least, *most, c.most);
+  std::printf("%-34s %14.0f %14.0f %8.2f %6.2f … %6.2f %8s\n", c.name.c_str(), c.items / median(limit),
+              c.items / median(ours), median(ratios), *least, *most,
+              c.most ? std::to_string(*c.most).substr(0, 4).c_str() : "");
   std::fflush(stdout);
 }
 

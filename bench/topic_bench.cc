@@ -84,24 +84,23 @@ std::int64_t read_bare(const std::string& brokers) {
   const Client client = client_of(RD_KAFKA_CONSUMER, conf_with({{"bootstrap.servers", brokers},
                                                                 {"enable.partition.eof", "true"},
                                                                 {"enable.auto.commit", "false"},
-                                                                {"queued.min.messages", "25000"},
-                                                                {"queued.max.messages.kbytes", "8192"},
+                                                                {"queued.min.messages", "1000000"},
+                                                                {"queued.max.messages.kbytes", "65536"},
                                                                 {"fetch.wait.max.ms", "100"},
                                                                 {"check.crcs", "true"}}));
   const std::unique_ptr<rd_kafka_topic_t, void (*)(rd_kafka_topic_t*)> topic(
       rd_kafka_topic_new(client.get(), kSource, nullptr), rd_kafka_topic_destroy);
-  std::vector<rd_kafka_queue_t*> queues;
-  for (int p = 0; p < kPartitions; ++p) {
-    queues.push_back(rd_kafka_queue_new(client.get()));
-    rd_kafka_consume_start_queue(topic.get(), p, RD_KAFKA_OFFSET_BEGINNING, queues.back());
-  }
+  rd_kafka_queue_t* const queue = rd_kafka_queue_new(client.get());
+  for (int p = 0; p < kPartitions; ++p)
+    rd_kafka_consume_start_queue(topic.get(), p, RD_KAFKA_OFFSET_BEGINNING, queue);
   Reading reading{call};
   while (reading.ended < kPartitions) {
-    for (rd_kafka_queue_t* queue : queues) rd_kafka_consume_callback_queue(queue, 0, on_message, &reading);
+    // Waits, so that the broker in this process gets its core.
+    rd_kafka_consume_callback_queue(queue, 100, on_message, &reading);
     rd_kafka_poll(client.get(), 0);
   }
   for (int p = 0; p < kPartitions; ++p) rd_kafka_consume_stop(topic.get(), p);
-  for (rd_kafka_queue_t* queue : queues) rd_kafka_queue_destroy(queue);
+  rd_kafka_queue_destroy(queue);
   return bytes;
 }
 
@@ -187,14 +186,12 @@ void run() {
            .items = kMessages,
            .ours = [&] { return read_topic(brokers); },
            .limit = [&] { return read_bare(brokers); },
-           .expected = bytes,
-           .most = 1.5});
+           .expected = bytes});
   compare({.name = "topic out",
            .items = kMessages,
            .ours = [&] { return write_topic(brokers, numbers); },
            .limit = [&] { return write_bare(brokers, numbers); },
-           .expected = kMessages,
-           .most = 1.5});
+           .expected = kMessages});
 }
 
 }  // namespace
