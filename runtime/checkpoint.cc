@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <exception>
 #include <tuple>
 #include <utility>
 
@@ -64,18 +65,25 @@ CheckpointCore::CheckpointCore(Options options, std::vector<DependencyPlan> depe
 Downtime CheckpointCore::check_pulse(EventTime marker, std::optional<std::string> state,
                                      std::optional<PulsePosition> position) {
   Downtime downtime;
+  std::exception_ptr thrown;  // by a check: outages of the other dependencies count all the same
   {
     const MutexLock lock(mutex_);
     load_once();
     note_pulse(marker, std::move(state), position);
-    for (Dependency& dependency : dependencies_)
-      look_down(dependency, position ? position->partition : kWhole);
+    for (Dependency& dependency : dependencies_) {
+      try {
+        look_down(dependency, position ? position->partition : kWhole);
+      } catch (...) {
+        if (!thrown) thrown = std::current_exception();
+      }
+    }
     forget_covered();
     update_pauses();
     save();
     downtime = downtime_now();
   }
   run_callbacks();
+  if (thrown) std::rethrow_exception(thrown);
   return downtime;
 }
 

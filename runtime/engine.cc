@@ -20,6 +20,13 @@ struct Consumer {
   int port;
 };
 
+bool reads_any(const Node& node, const std::set<const Node*>& others) {
+  return std::any_of(node.inputs.begin(), node.inputs.end(), [&](const auto& port) {
+    return std::any_of(port.begin(), port.end(),
+                       [&](const detail::Input& input) { return others.contains(input.from); });
+  });
+}
+
 std::vector<Consumer> consumers(const detail::Graph& graph, const Node& node, int port) {
   std::vector<Consumer> found;
   for (const auto& other : graph.nodes) {
@@ -136,7 +143,7 @@ absl::Status Engine::check() const {
   }
   if (config_.parallelism < 1) return absl::InvalidArgumentError("the parallelism must be at least 1");
   for (auto check : {&Engine::check_names, &Engine::check_connectors, &Engine::check_event_time,
-                     &Engine::check_dependencies, &Engine::check_dead_letters}) {
+                     &Engine::check_dependencies, &Engine::check_revisions, &Engine::check_dead_letters}) {
     if (absl::Status s = (this->*check)(); !s.ok()) return s;
   }
   for (const auto& [name, overrides] : config_.nodes) {
@@ -227,6 +234,26 @@ absl::Status Engine::check_dependencies() const {
         }
         if (seen.insert(other).second) next.push_back(other);
       }
+    }
+  }
+  return absl::OkStatus();
+}
+
+/// Operators that take every record for a new one can't stand behind a join that tells some of them twice.
+absl::Status Engine::check_revisions() const {
+  for (const auto& join : graph_.nodes) {
+    if (!join->revises) continue;
+    std::set<const Node*> behind{join.get()};
+    for (const auto& node : graph_.nodes) {  // a node comes after those it reads
+      if (behind.contains(node.get()) || !reads_any(*node, behind)) continue;
+      if (node->counts_records) {
+        return absl::InvalidArgumentError(
+            node->kind + " '" + node->name + "' stands behind the speculative as-of join '" + join->name +
+            "' and would take each correction for another record: make the join final (leave out "
+            "AsOfOptions::emit), or handle the corrections, which have the RecordId of what they replace, in "
+            "process() or a sink");
+      }
+      behind.insert(node.get());
     }
   }
   return absl::OkStatus();
@@ -841,6 +868,7 @@ Metrics Engine::metrics() const {
         }
       }
       if (gates & Gates::kMemory) pm.gates.push_back("memory");
+      if (gates & Gates::kHeld) pm.gates.push_back("held");
       if (gates & Gates::kByHand) {
         for (std::string& reason : source->node->source_switch->reasons(static_cast<int>(p)))
           pm.gates.push_back(std::move(reason));

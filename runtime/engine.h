@@ -98,6 +98,7 @@ class Engine {
   absl::Status check_connectors() const;
   absl::Status check_event_time() const;
   absl::Status check_dependencies() const;
+  absl::Status check_revisions() const;
   absl::Status check_dead_letters() const;
   absl::Status open_source(Source& source);
   absl::Status open_sink(SinkState& sink, Stage& stage);

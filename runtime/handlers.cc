@@ -31,10 +31,30 @@ void HandlerPortBase::hear_of_seeks(HandlerOperator& op) {
   for (const Origin& origin : origins_) origin.by_hand->heard(origin.port, origin.heard);
 }
 
-void HandlerPortBase::tell_held() {
-  if ((held() > 0) == told_held_) return;
-  told_held_ = !told_held_;
-  for (const Origin& origin : origins_) origin.by_hand->holds(origin.port, told_held_);
+void HandlerPortBase::tell_held(std::size_t most) {
+  const std::size_t all = held();
+  const bool is_told = std::any_of(origins_.begin(), origins_.end(), [](const Origin& o) { return o.holds; });
+  if (all == 0 && !is_told) return;
+  HeldBy by_partition;
+  if (all > most || (all > 0 && origins_.size() > 1)) count_held(by_partition);
+  // What an operator made, or a handler published, has no source here by its id: it may be of any.
+  const bool of_any = (all > 0 && origins_.size() == 1) ||
+                      std::any_of(by_partition.begin(), by_partition.end(), [this](const auto& held) {
+                        return !origin_of({held.first.first, held.first.second, 0, 0});
+                      });
+  for (Origin& origin : origins_) {
+    bool holds = of_any;
+    std::vector<int> full;
+    for (const auto& [key, n] : by_partition) {
+      if (key.first != origin.source) continue;
+      holds = true;
+      if (n > most) full.push_back(static_cast<int>(key.second));
+    }
+    if (holds == origin.holds && full == origin.full) continue;
+    origin.holds = holds;
+    origin.full = full;
+    origin.by_hand->holds(origin.port, holds, std::move(full));
+  }
 }
 
 // ---------------------------------------------------------------- the operator
@@ -93,7 +113,7 @@ void HandlerOperator::count_held() {
   std::size_t held = 0;
   for (const auto& port : ports_) {
     held += port->held();
-    port->tell_held();
+    port->tell_held(lane().max_batch);
   }
   counters.held.set(held);
   counters.held_peak.set(std::max<std::uint64_t>(counters.held_peak.get(), held));

@@ -246,6 +246,7 @@ std::uint32_t SourceLane::gates_of(const Partition& partition) const {
       (partition.took_one || stage_.node->source->reads_ahead())) {
     gates |= Gates::kByHand;
   }
+  if (stage_.node->source_switch->is_full(partition.number)) gates |= Gates::kHeld;
   return gates;
 }
 

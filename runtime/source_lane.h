@@ -15,9 +15,10 @@ namespace slipstream::runtime {
 struct Gates {
   static constexpr std::uint32_t kMemory = 1;  ///< retained state is over the budget and others are behind
   static constexpr std::uint32_t kByHand = 2;  ///< paused through its SourceSwitch
-  /// Ahead of the n-th source it depends on, in the order of Node::dependencies; those beyond the 30th share
+  static constexpr std::uint32_t kHeld = 4;    ///< handlers have as much of it as they may hold
+  /// Ahead of the n-th source it depends on, in the order of Node::dependencies; those beyond the 28th share
   /// a bit.
-  static constexpr std::uint32_t dependency(std::size_t n) { return 4u << (n < 29 ? n : 29); }
+  static constexpr std::uint32_t dependency(std::size_t n) { return 8u << (n < 28 ? n : 28); }
 };
 
 /// What anyone may read of a source partition, written by the lane that reads it.

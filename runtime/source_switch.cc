@@ -18,6 +18,7 @@ void add_reason(std::vector<std::string>& reasons, std::string_view reason) {
 struct Port {
   std::uint64_t heard = 0;
   bool holds = false;
+  std::vector<int> full;
 };
 
 }  // namespace
@@ -198,12 +199,23 @@ void SourceSwitch::heard(std::size_t port, std::uint64_t seeks) {
   changed();
 }
 
-void SourceSwitch::holds(std::size_t port, bool any) {
+void SourceSwitch::holds(std::size_t port, bool any, std::vector<int> full) {
   {
-    const MutexLock lock(guarded_->mutex);
-    guarded_->ports[port].holds = any;
+    Guarded& g = *guarded_;
+    const MutexLock lock(g.mutex);
+    g.ports[port].holds = any;
+    g.ports[port].full = std::move(full);
+    any_full_ =
+        std::any_of(g.ports.begin(), g.ports.end(), [](const Port& one) { return !one.full.empty(); });
   }
-  if (!any) changed();
+  changed();
+}
+
+bool SourceSwitch::is_partition_full(int partition) const {
+  const MutexLock lock(guarded_->mutex);
+  return std::any_of(guarded_->ports.begin(), guarded_->ports.end(), [partition](const Port& port) {
+    return std::find(port.full.begin(), port.full.end(), partition) != port.full.end();
+  });
 }
 
 bool SourceSwitch::all_heard() const {

@@ -69,20 +69,21 @@ class PausingSink final : public RawSink {
 
 }  // namespace
 
+template <class F>
+void ProducePause::for_each_source(const F& f) const {
+  for (const auto& node : graph_.nodes) {
+    if (node->source_switch && !node->is_proxy) f(*node->source_switch);
+  }
+}
+
 void ProducePause::begin() {
   const MutexLock lock(mutex_);
-  if (waiting_++ > 0) return;
-  for (const auto& node : graph_.nodes) {
-    if (node->source_switch) node->source_switch->pause(kProduce);
-  }
+  if (waiting_++ == 0) for_each_source([](SourceSwitch& source) { source.pause(kProduce); });
 }
 
 void ProducePause::end() {
   const MutexLock lock(mutex_);
-  if (--waiting_ > 0) return;
-  for (const auto& node : graph_.nodes) {
-    if (node->source_switch) node->source_switch->resume(kProduce);
-  }
+  if (--waiting_ == 0) for_each_source([](SourceSwitch& source) { source.resume(kProduce); });
 }
 
 absl::Status await_topic_run(const SourceSwitch& by_hand, const std::string& topic,

@@ -192,7 +192,9 @@ class Proxy {
 template <class T>
 Proxy<T> App::proxy(std::string_view name, Here here) {
   auto source = std::make_shared<detail::ProxySource<T>>(std::string(name));
-  return Proxy<T>(this->source(name, Source<T>(source), here), source);
+  auto stream = this->source(name, Source<T>(source), here);
+  stream.outputs().front().from->is_proxy = true;
+  return Proxy<T>(std::move(stream), source);
 }
 
 }  // namespace slipstream

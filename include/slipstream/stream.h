@@ -2,6 +2,7 @@
 #include <concepts>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -424,7 +425,12 @@ class SourceStream : public Stream<T> {
   /// shows in metrics. From any thread, also from handlers.
   void pause(std::string_view reason = "paused") const { node().source_switch->pause(reason); }
   void resume(std::string_view reason = "paused") const { node().source_switch->resume(reason); }
-  /// The same for one of its partitions, beside the reasons of the whole source: either pauses it.
+  template <std::same_as<int> Partition>
+  void pause(Partition) const {
+    static_assert(detail::kNever<Partition>, "pause() of a partition: give a reason and the partition");
+  }
+  /// The same for one of its partitions, beside the reasons of the whole source: either pauses it. A partition
+  /// the source doesn't have yet is paused from its first record on.
   void pause(std::string_view reason, int partition) const { node().source_switch->pause(reason, partition); }
   void resume(std::string_view reason, int partition) const {
     node().source_switch->resume(reason, partition);
@@ -444,6 +450,10 @@ class SourceStream : public Stream<T> {
   /// Only in these partitions.
   absl::Status seek(const std::map<int, std::int64_t>& offsets) const {
     return node().source_switch->seek(offsets);
+  }
+  /// So that seek({}), which could mean either, doesn't compile.
+  absl::Status seek(std::initializer_list<std::pair<const int, std::int64_t>> offsets) const {
+    return seek(std::map<int, std::int64_t>(offsets));
   }
   /// The source has nothing more, as if it were at its end: it isn't read again, a coroutine not resumed.
   /// What was read is processed. From any thread.
@@ -496,7 +506,7 @@ class WindowedStream {
                   "the state can't be stored: describe its fields with SLIPSTREAM_FIELDS");
     using Op = detail::TumblingAggregate<T, KeyOf, State, Add>;
     detail::Node& node = stream_.add("tumbling window", detail::Role::keyed, name, here);
-    node.named = node.is_stateful = node.needs_event_time = true;
+    node.named = node.is_stateful = node.needs_event_time = node.counts_records = true;
     if (window_.size <= Duration{0} || window_.offset < Duration{0} || window_.offset >= window_.size) {
       stream_.graph()->mistakes.push_back(node.name +
                                           ": a tumbling window needs size > 0 and 0 <= offset < size");
@@ -614,7 +624,8 @@ class KeyedStream {
     using Out = std::remove_cvref_t<std::invoke_result_t<const F&, const T&, const Right*>>;
     using Op = detail::AsOfJoin<T, Right, KeyOf, RightKeyOf, Out, F>;
     detail::Node& node = keyed("as-of join", name, here);
-    node.needs_event_time = true;
+    node.needs_event_time = node.counts_records = true;
+    node.revises = options.emit == AsOfOptions::Emit::speculative;
     node.inputs.push_back(right.stream().outputs());
     if (right.stream().graph() != stream_.graph()) {
       stream_.graph()->mistakes.push_back(node.name + ": the right side belongs to another App");
@@ -652,6 +663,7 @@ class KeyedStream {
                   "the state can't be stored: describe its fields with SLIPSTREAM_FIELDS");
     using Op = detail::RunningAggregate<T, KeyOf, State, Add>;
     detail::Node& node = keyed("aggregate", name, here);
+    node.counts_records = true;
     node.make = [key_of = key_of_, shared = std::make_shared<const Add>(std::move(add))](
                     const detail::OperatorEnv& env) { return std::make_unique<Op>(env, key_of, shared); };
     detail::connect_single<Op>(node);

@@ -80,6 +80,10 @@ class Topic {
   /// As those of SourceStream.
   void pause(std::string_view reason = "paused") const { impl_->by_hand->pause(reason); }
   void resume(std::string_view reason = "paused") const { impl_->by_hand->resume(reason); }
+  template <std::same_as<int> Partition>
+  void pause(Partition) const {
+    static_assert(detail::kNever<Partition>, "pause() of a partition: give a reason and the partition");
+  }
   void pause(std::string_view reason, int partition) const { impl_->by_hand->pause(reason, partition); }
   void resume(std::string_view reason, int partition) const { impl_->by_hand->resume(reason, partition); }
   void stop() const { impl_->by_hand->stop(); }

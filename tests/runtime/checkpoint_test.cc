@@ -186,6 +186,24 @@ TEST(Checkpoint, IsDownThoughTheCallbackThrows) {
   EXPECT_FALSE(c.by_hand().is_paused());
 }
 
+TEST(Checkpoint, PausesForAnOutageThoughAnotherDependencysCheckThrows) {
+  App app;
+  auto activities = app.source("activities", from(std::vector<Event>{}));
+  auto weather = app.source("weather", from(std::vector<Event>{}));
+  std::vector<std::string> down;
+  auto checkpoint = app.checkpoint<int>(
+      "activity", activities,
+      {dependency("weather", weather, {.downtime_threshold = 10s}),
+       dependency("map", weather,
+                  {.is_down = [](const Markers&) -> std::optional<Duration> { throw std::runtime_error("no map"); }})},
+      {.on_downtime = [&](const Outage<int>& o) { down.push_back(o.dependency); }});
+  checkpoint.heartbeat(at(100s), "weather").IgnoreError();
+  checkpoint.heartbeat(at(100s), "map").IgnoreError();
+  EXPECT_THROW(checkpoint.check_pulse(at(150s), 1), std::runtime_error);
+  EXPECT_THAT(down, ElementsAre("weather"));
+  EXPECT_TRUE(activities.outputs().front().from->source_switch->is_paused());
+}
+
 TEST(Checkpoint, SaysWhichDependencyItDoesNotHave) {
   ByHand c({"weather", "traffic"});
   EXPECT_EQ(c.checkpoint.heartbeat(at(1s), "tide").status(),
@@ -498,6 +516,21 @@ TEST(BoundCheckpoint, LetsGoWhenTheDependencyEnds) {
   driver.finish(a.weather);
   ASSERT_TRUE(driver.run_to_end().ok());
   EXPECT_THAT(a.trace, ElementsAre("down", "first (weather 20 s)", "back", "second"));
+}
+
+TEST(BoundCheckpoint, LetsGoThoughItsHandlerListensToTheDependencyToo) {
+  App app;
+  auto activities = app.source("activities", from(events({{101s, "first"}, {150s, "second"}, {151s, "third"}})))
+                        .event_time(&Event::time);
+  auto weather = app.source("weather", from(events({{100s, "sun"}, {102s, "rain"}}))).event_time(&Event::time);
+  auto checkpoint =
+      app.checkpoint("activity", activities, {dependency("weather", weather, {.downtime_threshold = 10s})});
+  app.on(checkpoint).handle([](const Event&) {});
+  std::multiset<std::string> seen;
+  app.on(activities.merge(weather)).handle([&](const Event& e) { seen.insert(e.what); });
+  TestDriver driver(app);
+  ASSERT_TRUE(driver.run_to_end().ok());
+  EXPECT_THAT(seen, ElementsAre("first", "rain", "second", "sun", "third"));
 }
 
 TEST(BoundCheckpoint, PausesOnlyThePartitionsThatAreAhead) {

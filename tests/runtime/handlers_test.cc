@@ -4,6 +4,7 @@
 #include <atomic>
 #include <map>
 #include <random>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -356,6 +357,56 @@ TEST(Pause, LosesNothingOverManyCyclesOnThreads) {
   EXPECT_TRUE(end_of(**run).ok());
   EXPECT_EQ(out, numbers(0, 50'000));
   EXPECT_EQ(handled_while_paused, 0);
+}
+
+TEST(Pause, ThatComesAndGoesHoldsOnlySoMuch) {
+  constexpr std::size_t kBatch = 16;
+  App app;
+  auto source = app.source("numbers", from(numbers(0, 2'000)));
+  std::vector<int> out;
+  app.on(source)
+      .handle([&](int n) {
+        out.push_back(n);
+        source.pause("slow");
+      })
+      .named("it");
+  RuntimeConfig config;
+  config.batch_max_records = kBatch;
+  Simulated s(app, config);
+  std::set<std::string> gates;
+  while (out.size() < 2'000) {
+    const auto metrics = s.run.metrics();
+    ASSERT_LE(metrics.node("it")->held, 2 * kBatch) << "after message " << out.size();
+    gates.insert(metrics.partitions[0].gates.begin(), metrics.partitions[0].gates.end());
+    const std::size_t before = out.size();
+    source.resume("slow");
+    s.run.run_until_idle();
+    ASSERT_GT(out.size(), before);
+  }
+  EXPECT_THAT(gates, testing::IsSupersetOf({"held", "slow"}));
+  source.resume("slow");
+  EXPECT_TRUE(s.run.run_to_end());
+  EXPECT_EQ(out, numbers(0, 2'000));
+}
+
+TEST(Pause, OfOneSourceLeavesOthersMergedWithItAlone) {
+  for (const std::size_t batch : {1u, 3u, 4096u}) {
+    App app;
+    auto a = app.source("a", from(numbers(0, 5)));
+    auto b = app.source("b", from(numbers(100, 105)));
+    std::vector<int> out;
+    app.on(a.merge(b)).handle(kSame).to(into(out));
+    b.pause();
+    RuntimeConfig config;
+    config.batch_max_records = batch;
+    Simulated s(app, config);
+    EXPECT_EQ(out, numbers(0, 5)) << "batches of " << batch;
+    EXPECT_EQ(a.seek(0).code(), absl::StatusCode::kFailedPrecondition) << "nothing keeps it from ending";
+    b.resume();
+    EXPECT_TRUE(s.run.run_to_end());
+    out.erase(out.begin(), out.begin() + 5);
+    EXPECT_EQ(out, numbers(100, 105));
+  }
 }
 
 TEST(Pause, HoldsTheWatermark) {

@@ -99,6 +99,36 @@ TEST(Mistakes, NegativeTimes) {
             "join: the tolerance is negative");
 }
 
+TEST(Mistakes, CountingBehindASpeculativeJoin) {
+  const auto joined = [](App& app) {
+    auto rows = app.source(no_rows()).event_time(&Row::at).key_by(&Row::key);
+    return rows
+        .as_of_join("join", rows, {.emit = AsOfOptions::Emit::speculative},
+                    [](const Row& l, const Row*) { return l; })
+        .map([](const Row& r) { return r; })
+        .key_by(&Row::key);
+  };
+  const auto refusal = [](const std::string& what) {
+    return what +
+           " stands behind the speculative as-of join 'join' and would take each correction for another "
+           "record: make the join final (leave out AsOfOptions::emit), or handle the corrections, which have "
+           "the RecordId of what they replace, in process() or a sink";
+  };
+  EXPECT_EQ(complaint([&](App& app) { joined(app).count("n").sink(kNothing); }), refusal("aggregate 'n'"));
+  EXPECT_EQ(complaint([&](App& app) { joined(app).window(tumbling(1s)).count("w").sink(kNothing); }),
+            refusal("tumbling window 'w'"));
+  EXPECT_EQ(complaint([&](App& app) {
+              auto keyed = joined(app);
+              keyed.as_of_join("second", keyed, {}, kFirst).sink(kNothing);
+            }),
+            refusal("as-of join 'second'"));
+  App app;
+  joined(app)
+      .process<int, Row>("own", [](const Row& r, int&, ProcessContext<int, Row>& context) { context.emit(r); })
+      .sink(kNothing);
+  EXPECT_TRUE(app.run().ok());
+}
+
 TEST(Mistakes, WindowsOfNoSize) {
   for (const Tumbling window : {tumbling(0s), tumbling(-1s), tumbling(1s, -1s), tumbling(1s, 1s)}) {
     EXPECT_EQ(

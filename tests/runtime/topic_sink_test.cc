@@ -38,14 +38,15 @@ struct Refusing {
     }
     ticks = app.source("ticks", from(std::vector<int>{}));
     ticks->sink([this](int n) { ticked.push_back(n); });
+    app.on(app.proxy<int>("notes")).handle([](int) {});
     driver.emplace(app,
                    TestOptions{.log = [this](LogLevel level, std::string_view, std::string_view message) {
                      log.push_back(std::string(to_string(level)) + ": " + std::string(message));
                    }});
   }
-  std::vector<std::string> gates() {
+  std::vector<std::string> gates(const std::string& source = "ticks") {
     for (const PartitionMetrics& p : driver->metrics().partitions) {
-      if (p.source == "ticks") return p.gates;
+      if (p.source == source) return p.gates;
     }
     return {"no such source"};
   }
@@ -66,6 +67,7 @@ TEST(TopicSink, PausesAllSourcesWhileItWaitsToTryAgain) {
   r.driver->push(*r.ticks, 2);
   ASSERT_TRUE(r.driver->run().ok());
   EXPECT_THAT(r.gates(), ElementsAre("produce"));
+  EXPECT_THAT(r.gates("notes"), IsEmpty()) << "what is published belongs to the message that is handled";
   r.refuses[0] = false;
   ASSERT_TRUE(r.driver->advance_time(1s).ok());
   EXPECT_THAT(r.gates(), IsEmpty());

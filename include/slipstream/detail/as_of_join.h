@@ -111,7 +111,7 @@ class AsOfJoin final : public KeyedOperator<Left, LeftKey> {
     return absl::OkStatus();
   }
   std::string state_schema() const override {
-    return "as-of join " + schema_of<Key>() + " " + schema_of<Left>() + " " + schema_of<Right>() + " " +
+    return "as-of join 2 " + schema_of<Key>() + " " + schema_of<Left>() + " " + schema_of<Right>() + " " +
            Base::state_schema();
   }
 

@@ -78,6 +78,8 @@ struct Node {
   Role role = Role::chained;
   bool is_stateful = false;
   bool needs_event_time = false;
+  bool revises = false;         ///< may tell a result again, with the same RecordId
+  bool counts_records = false;  ///< what it makes would be wrong if a record came and then its revision
   ErrorPolicy errors;
   /// By input port; several where streams were merged.
   std::vector<std::vector<Input>> inputs;
@@ -94,6 +96,7 @@ struct Node {
   // Sources
   SourceControl* source = nullptr;
   std::shared_ptr<SourceSwitch> source_switch;
+  bool is_proxy = false;
   /// Reads another TypedSource of the same record type instead; for tests.
   std::function<void(std::shared_ptr<void> typed_source, SourceControl*)> substitute;
   bool has_event_time = false;

@@ -91,6 +91,9 @@ class HandlerPortBase {
     std::shared_ptr<SourceSwitch> by_hand;
     std::size_t port = 0;     ///< this port's number there
     std::uint64_t heard = 0;  ///< how many seeks this port has heard of
+    // What the source was told last of what this port holds.
+    bool holds = false;
+    std::vector<int> full = {};
   };
   explicit HandlerPortBase(std::vector<Origin> origins);
   virtual ~HandlerPortBase() = default;
@@ -106,14 +109,18 @@ class HandlerPortBase {
   virtual void deliver_published(HandlerOperator& op) = 0;
   /// No record will come any more.
   virtual void end(HandlerOperator& op) = 0;
-  /// Tells the sources whether anything is held.
-  void tell_held();
+  /// Tells the sources whether anything of theirs is held, and of which partitions more than `most`.
+  void tell_held(std::size_t most);
 
  protected:
+  /// All of it; of streams that were merged some may be paused, whose records are put aside.
   bool is_paused() const {
-    return std::any_of(origins_.begin(), origins_.end(),
-                       [](const Origin& o) { return o.by_hand->is_paused(); });
+    return !origins_.empty() && std::all_of(origins_.begin(), origins_.end(),
+                                            [](const Origin& o) { return o.by_hand->is_paused(); });
   }
+  /// How many records are held, by source and partition.
+  using HeldBy = std::map<std::pair<std::uint32_t, std::uint32_t>, std::size_t>;
+  virtual void count_held(HeldBy& held) const = 0;
   /// Some partition is treated in its own way.
   bool differs_by_partition() const {
     return std::any_of(origins_.begin(), origins_.end(),
@@ -144,7 +151,6 @@ class HandlerPortBase {
  private:
   const Origin* origin_of(const RecordId& id) const;
   std::vector<Origin> origins_;
-  bool told_held_ = false;
 };
 
 struct PortPlanBase {
@@ -323,6 +329,11 @@ class HandlerPort final : public HandlerPortBase {
   }
 
  protected:
+  void count_held(HeldBy& held) const override {
+    held_.count(held);
+    for (const auto& [partition, queue] : parked_) queue.count(held);
+    if (waiting_) ++held[{waiting_->info.id.source, waiting_->info.id.partition}];
+  }
   void drop_sought(HandlerOperator& op) override {
     const auto is_sought = [this](const RecordId& id) { return this->is_seeking(id); };
     std::size_t dropped = held_.drop(is_sought);
@@ -355,6 +366,9 @@ class HandlerPort final : public HandlerPortBase {
       records.append_columns(other.records, other.at);
       records.values.push_back(std::move(other.records.values[other.at]));
       other.pop();
+    }
+    void count(HeldBy& held) const {
+      for (std::size_t i = at; i < records.size(); ++i) ++held[{records.ids[i].source, records.ids[i].partition}];
     }
     EventTime oldest() const {
       EventTime oldest = kMaxTime;

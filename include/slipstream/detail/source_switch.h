@@ -75,10 +75,13 @@ class SourceSwitch {
   }
   /// This port has dropped what it held when there had been so many seeks.
   void heard(std::size_t port, std::uint64_t seeks);
-  /// Whether the port keeps records of the source that it may still be asked to drop.
-  void holds(std::size_t port, bool any);
+  /// Whether the port keeps records of the source that it may still be asked to drop, and the partitions of
+  /// which it has as many as it may.
+  void holds(std::size_t port, bool any, std::vector<int> full);
 
   // For the lanes that read
+  /// Some port has as much of the partition as it may hold.
+  bool is_full(int partition) const { return any_full_.load(std::memory_order_acquire) && is_partition_full(partition); }
   struct Seek {
     std::int64_t offset = 0;
     std::uint64_t number = 0;  ///< of the seek() that asked for it
@@ -98,11 +101,13 @@ class SourceSwitch {
  private:
   struct Guarded;
   bool is_partition_paused(int partition) const;
+  bool is_partition_full(int partition) const;
   void changed();
 
   const std::unique_ptr<Guarded> guarded_;
   std::atomic<bool> paused_{false};
   std::atomic<bool> differs_{false};
+  std::atomic<bool> any_full_{false};
   std::atomic<bool> stopped_{false};
   std::atomic<Signal> signal_{Signal::none};
   std::atomic<std::uint64_t> seeks_{0};

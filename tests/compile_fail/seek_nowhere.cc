@@ -1,0 +1,4 @@
+// expect: is ambiguous
+#include "orders.h"
+
+void f() { (void)orders.seek({}); }
