@@ -26,7 +26,8 @@ class Budget {
     for (;;) {
       const std::int64_t free = limit_ - used;
       if (free <= 0) return 0;
-      const std::int64_t want = free < static_cast<std::int64_t>(bytes) ? free : static_cast<std::int64_t>(bytes);
+      const std::int64_t want =
+          free < static_cast<std::int64_t>(bytes) ? free : static_cast<std::int64_t>(bytes);
       if (used_.compare_exchange_weak(used, used + want)) return static_cast<std::size_t>(want);
     }
   }

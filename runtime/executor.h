@@ -7,8 +7,8 @@ namespace slipstream::runtime {
 
 class Lane;
 
-/// Runs lanes. An executor knows nothing of records: it calls Lane::run for lanes that asked for it, never for
-/// one lane from two threads at once.
+/// Runs lanes. An executor knows nothing of records: it calls Lane::run for lanes that asked for it, never
+/// for one lane from two threads at once.
 class Executor {
  public:
   virtual ~Executor() = default;
@@ -32,8 +32,8 @@ class Executor {
   virtual void stop() = 0;
 };
 
-/// Lanes are serial nodes of a oneTBB flow graph in an arena of their own with `threads` threads, of which the
-/// one in wait() is one. Lanes that may block get threads of their own.
+/// Lanes are serial nodes of a oneTBB flow graph in an arena of their own with `threads` threads, of which
+/// the one in wait() is one. Lanes that may block get threads of their own.
 std::unique_ptr<Executor> make_tbb_executor(int threads);
 
 }  // namespace slipstream::runtime

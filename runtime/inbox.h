@@ -8,7 +8,8 @@ namespace slipstream::runtime {
 /// Messages for one lane, from many threads, in the order of each sender.
 ///
 /// A linked list with a stub (the intrusive queue of Dmitry Vyukov). Invariants:
-///  1. head_ is the last message pushed; a pusher swaps itself in and then links itself behind the one before.
+///  1. head_ is the last message pushed; a pusher swaps itself in and then links itself behind the one
+///  before.
 ///  2. tail_ belongs to the consumer and is the oldest message, or the stub in front of it.
 ///  3. Between a pusher's swap and its link the list is cut: pop() then finds nothing, and the pusher's
 ///     notification, which follows, makes the lane look again.

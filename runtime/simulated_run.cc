@@ -25,7 +25,8 @@ struct SimulatedRun::Impl {
   std::optional<absl::Status> status;
 };
 
-SimulatedRun::SimulatedRun(std::shared_ptr<Graph> graph, RuntimeConfig config, std::uint64_t seed, LogHook log)
+SimulatedRun::SimulatedRun(std::shared_ptr<Graph> graph, RuntimeConfig config, std::uint64_t seed,
+                           LogHook log)
     : impl_(std::make_unique<Impl>(std::move(graph), std::move(config), seed, std::move(log))) {}
 
 SimulatedRun::~SimulatedRun() {

@@ -15,8 +15,8 @@
 namespace slipstream::runtime {
 
 /// Runs lanes on the caller's thread, one at a time: for hosts with a loop of their own, for tests and for
-/// simulation. With a seed the next lane is drawn at random among those that are ready and time is virtual: it
-/// moves only when nothing is ready, to the next callback. schedule, call_at and finish are thread-safe.
+/// simulation. With a seed the next lane is drawn at random among those that are ready and time is virtual:
+/// it moves only when nothing is ready, to the next callback. schedule, call_at and finish are thread-safe.
 class SteppedExecutor final : public Executor {
  public:
   /// First come, first served; real time.

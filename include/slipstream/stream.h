@@ -429,8 +429,8 @@ class SourceStream : public Stream<T> {
   void pause(Partition) const {
     static_assert(detail::kNever<Partition>, "pause() of a partition: give a reason and the partition");
   }
-  /// The same for one of its partitions, beside the reasons of the whole source: either pauses it. A partition
-  /// the source doesn't have yet is paused from its first record on.
+  /// The same for one of its partitions, beside the reasons of the whole source: either pauses it. A
+  /// partition the source doesn't have yet is paused from its first record on.
   void pause(std::string_view reason, int partition) const { node().source_switch->pause(reason, partition); }
   void resume(std::string_view reason, int partition) const {
     node().source_switch->resume(reason, partition);
@@ -608,9 +608,9 @@ class KeyedStream {
   /// Joins each record with the newest record of `right` that has the same key and isn't later, or none: f
   /// takes (const T&, const Right*), the second null when there is none within the tolerance. Equal times
   /// match; of equally new right records the one with the larger id wins. One output per record on time, with
-  /// its event time and headers, when the right watermark has passed its time; or, speculatively, one at once and
-  /// another one then if the first was wrong. Late left records go to late(), late right ones are counted. State
-  /// is kept under `name`.
+  /// its event time and headers, when the right watermark has passed its time; or, speculatively, one at once
+  /// and another one then if the first was wrong. Late left records go to late(), late right ones are
+  /// counted. State is kept under `name`.
   template <class Right, class RightKeyOf, class F>
   auto as_of_join(std::string_view name, const KeyedStream<Right, RightKeyOf>& right, AsOfOptions options,
                   F f, Here here = Here::current()) const {

@@ -3,5 +3,6 @@
 
 void f() {
   orders.key_by(&Order::shop)
-      .as_of_join("join", orders.key_by(&Order::at), {}, [](const Order& o, const Order*) { return o.amount; });
+      .as_of_join("join", orders.key_by(&Order::at), {},
+                  [](const Order& o, const Order*) { return o.amount; });
 }

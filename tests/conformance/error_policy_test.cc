@@ -10,8 +10,8 @@
 #include "slipstream/generator.h"
 #include "slipstream/json.h"
 
-/// What the error policies do, at every operator that calls a user function: a record is atomic, others go on,
-/// and order and watermarks hold while records wait for a retry.
+/// What the error policies do, at every operator that calls a user function: a record is atomic, others go
+/// on, and order and watermarks hold while records wait for a retry.
 namespace slipstream::conformance {
 namespace {
 
@@ -47,7 +47,9 @@ struct Case {
   std::function<void(Pipeline&, const SharedTrip&, const ErrorPolicy&)> build;
 };
 
-std::string show_event(const Event& e, const RecordInfo& info) { return text_of(info.time, e.key, e.value, e.text); }
+std::string show_event(const Event& e, const RecordInfo& info) {
+  return text_of(info.time, e.key, e.value, e.text);
+}
 void out_events(Pipeline& p, const Stream<Event>& stream) { p.out("out", stream, &Event::key, show_event); }
 
 struct Sum {
@@ -71,15 +73,22 @@ const std::vector<Case>& cases() {
   static const std::vector<Case> all{
       {"map", Order::partition,
        [](Pipeline& p, const SharedTrip& trip, const ErrorPolicy& policy) {
-         out_events(p, p.sources[0].map([trip](const Event& e) { return (*trip)(e), e; }).named("it").on_error(policy));
+         out_events(
+             p,
+             p.sources[0].map([trip](const Event& e) { return (*trip)(e), e; }).named("it").on_error(policy));
        }},
       {"filter", Order::partition,
        [](Pipeline& p, const SharedTrip& trip, const ErrorPolicy& policy) {
-         out_events(p, p.sources[0].filter([trip](const Event& e) { return (*trip)(e), e.value % 4 != 0; }).named("it").on_error(policy));
+         out_events(p, p.sources[0]
+                           .filter([trip](const Event& e) { return (*trip)(e), e.value % 4 != 0; })
+                           .named("it")
+                           .on_error(policy));
        }},
       {"flat_map of vectors", Order::partition,
        [](Pipeline& p, const SharedTrip& trip, const ErrorPolicy& policy) {
-         auto many = [trip](const Event& e) { return (*trip)(e), std::vector<Event>(static_cast<std::size_t>(e.value % 9), e); };
+         auto many = [trip](const Event& e) {
+           return (*trip)(e), std::vector<Event>(static_cast<std::size_t>(e.value % 9), e);
+         };
          out_events(p, p.sources[0].flat_map(many).named("it").on_error(policy));
        }},
       {"flat_map of generators", Order::partition,
@@ -94,46 +103,62 @@ const std::vector<Case>& cases() {
        }},
       {"split", Order::partition,
        [](Pipeline& p, const SharedTrip& trip, const ErrorPolicy& policy) {
-         auto [odd, even] = p.sources[0].split([trip](const Event& e) { return (*trip)(e), e.value % 2 == 1; });
+         auto [odd, even] =
+             p.sources[0].split([trip](const Event& e) { return (*trip)(e), e.value % 2 == 1; });
          out_events(p, odd.named("it").on_error(policy));
          p.out("even", even, &Event::key, show_event);
        }},
       {"map behind the exchange", Order::none,
        [](Pipeline& p, const SharedTrip& trip, const ErrorPolicy& policy) {
-         auto sums = p.sources[0].key_by(&Event::key).process<Sum, Event>("sums", [](const Event& e, Sum& sum, ProcessContext<std::int64_t, Event>& ctx) {
-           Event out = e;
-           out.value = ++sum.count;
-           ctx.emit(out);
-         });
-         out_events(p, sums.map([trip](const Event& e) { return (*trip)(e), e; }).named("it").on_error(policy));
+         auto sums = p.sources[0]
+                         .key_by(&Event::key)
+                         .process<Sum, Event>(
+                             "sums", [](const Event& e, Sum& sum, ProcessContext<std::int64_t, Event>& ctx) {
+                               Event out = e;
+                               out.value = ++sum.count;
+                               ctx.emit(out);
+                             });
+         out_events(p,
+                    sums.map([trip](const Event& e) { return (*trip)(e), e; }).named("it").on_error(policy));
        }},
       {"running aggregate", Order::key,
        [](Pipeline& p, const SharedTrip& trip, const ErrorPolicy& policy) {
          Careless::trip = trip;
          using K = Keyed<std::int64_t, Careless>;
          p.out("out", p.sources[0].key_by(&Event::key).aggregate<Careless>("it").on_error(policy), &K::key,
-               [](const K& k, const RecordInfo& info) { return text_of(info.time, k.value.count, k.value.sum); });
+               [](const K& k, const RecordInfo& info) {
+                 return text_of(info.time, k.value.count, k.value.sum);
+               });
        }},
       {"tumbling window", Order::none,
        [](Pipeline& p, const SharedTrip& trip, const ErrorPolicy& policy) {
          Careless::trip = trip;
          using W = Windowed<std::int64_t, Careless>;
-         p.out("out", p.sources[0].key_by(&Event::key).window(tumbling(10s)).aggregate<Careless>("it").on_error(policy), &W::key,
-               [](const W& w, const RecordInfo&) { return text_of(w.window.start, w.value.count, w.value.sum); });
+         p.out("out",
+               p.sources[0]
+                   .key_by(&Event::key)
+                   .window(tumbling(10s))
+                   .aggregate<Careless>("it")
+                   .on_error(policy),
+               &W::key, [](const W& w, const RecordInfo&) {
+                 return text_of(w.window.start, w.value.count, w.value.sum);
+               });
        }},
       {"process", Order::key,
        [](Pipeline& p, const SharedTrip& trip, const ErrorPolicy& policy) {
-         auto out = p.sources[0].key_by(&Event::key).process<Sum, Event>(
-             "it", [trip](const Event& e, Sum& sum, ProcessContext<std::int64_t, Event>& ctx) {
-               ++sum.count;
-               sum.sum += e.value;
-               Event made = e;
-               made.value = sum.sum;
-               ctx.emit(made);
-               if (sum.count == 9) ctx.forget();
-               (*trip)(e);
-               ctx.emit(made);
-             });
+         auto out = p.sources[0]
+                        .key_by(&Event::key)
+                        .process<Sum, Event>(
+                            "it", [trip](const Event& e, Sum& sum, ProcessContext<std::int64_t, Event>& ctx) {
+                              ++sum.count;
+                              sum.sum += e.value;
+                              Event made = e;
+                              made.value = sum.sum;
+                              ctx.emit(made);
+                              if (sum.count == 9) ctx.forget();
+                              (*trip)(e);
+                              ctx.emit(made);
+                            });
          out_events(p, out.on_error(policy));
        }},
       {"as-of join", Order::none,
@@ -142,12 +167,18 @@ const std::vector<Case>& cases() {
            (*trip)(l);
            return Event{l.key, r ? r->value : -1, l.at, l.text + (r ? r->text : "none")};
          };
-         auto rights = p.sources[0].map([](const Event& e) { return Event{e.key, e.value, e.at, "right " + e.text}; });
-         out_events(p, p.sources[0].key_by(&Event::key).as_of_join("it", rights.key_by(&Event::key), {.tolerance = 9s}, pair).on_error(policy));
+         auto rights = p.sources[0].map([](const Event& e) {
+           return Event{e.key, e.value, e.at, "right " + e.text};
+         });
+         out_events(p, p.sources[0]
+                           .key_by(&Event::key)
+                           .as_of_join("it", rights.key_by(&Event::key), {.tolerance = 9s}, pair)
+                           .on_error(policy));
        }},
       {"sink", Order::partition,
        [](Pipeline& p, const SharedTrip& trip, const ErrorPolicy& policy) {
-         p.out("out", p.sources[0], &Event::key, [trip](const Event& e, const RecordInfo& info) { return (*trip)(e), show_event(e, info); });
+         p.out("out", p.sources[0], &Event::key,
+               [trip](const Event& e, const RecordInfo& info) { return (*trip)(e), show_event(e, info); });
          for (const auto& node : p.app.graph()->nodes) {
            if (node->name != "out out") continue;
            node->errors = policy;
@@ -164,7 +195,8 @@ void expect_same(const Lines& expected, const Lines& got, Order order) {
   if (order == Order::none) return expect_same_set(expected, got);
   const auto grouped = [order](const Lines& lines) {
     std::map<std::int64_t, std::vector<std::string>> groups;
-    for (const Line& line : lines) groups[order == Order::key ? line.key : line.id.partition].push_back(line.text);
+    for (const Line& line : lines)
+      groups[order == Order::key ? line.key : line.id.partition].push_back(line.text);
     return groups;
   };
   const auto e = grouped(expected), g = grouped(got);
@@ -173,7 +205,8 @@ void expect_same(const Lines& expected, const Lines& got, Order order) {
     ASSERT_TRUE(g.contains(group));
     const auto& actual = g.at(group);
     for (std::size_t i = 0; i < std::min(texts.size(), actual.size()); ++i) {
-      ASSERT_EQ(actual[i], texts[i]) << "output " << i << (order == Order::key ? " of key " : " of partition ") << group;
+      ASSERT_EQ(actual[i], texts[i]) << "output " << i
+                                     << (order == Order::key ? " of key " : " of partition ") << group;
     }
     ASSERT_EQ(actual.size(), texts.size());
   }
@@ -191,7 +224,8 @@ class ErrorPolicyConformance : public testing::TestWithParam<Case> {
       p.out(
           "letters", p.app.dead_letters(), [](const DeadLetter&) { return std::int64_t{0}; },
           [](const DeadLetter& d, const RecordInfo& info) {
-            return d.node + " " + d.source + " " + text_of(d.id, info.id, d.time, d.error, event_of(d)) + d.key;
+            return d.node + " " + d.source + " " + text_of(d.id, info.id, d.time, d.error, event_of(d)) +
+                   d.key;
           });
     };
   }
@@ -208,7 +242,8 @@ class ErrorPolicyConformance : public testing::TestWithParam<Case> {
   static std::vector<Arrival> choose(const Input& input, std::mt19937_64& random) {
     std::vector<Arrival> bad;
     for (const Arrival& a : arrivals(input, 0)) {
-      if (random() % 8 == 0 || (!bad.empty() && bad.back().id.offset + 1 == a.id.offset && random() % 3 == 0)) bad.push_back(a);
+      if (random() % 8 == 0 || (!bad.empty() && bad.back().id.offset + 1 == a.id.offset && random() % 3 == 0))
+        bad.push_back(a);
     }
     return bad;
   }
@@ -226,7 +261,8 @@ class ErrorPolicyConformance : public testing::TestWithParam<Case> {
       Input input = make_input(kShape, random);
       input.bound = 60s;  // leaving records out must not make others late
       std::vector<Settings> settings{settings_for(seed + 8 * seed)};
-      if (seed % 2 == 0) settings = {settings_for(seed), settings_for(random() % 1000), settings_for(random() % 1000)};
+      if (seed % 2 == 0)
+        settings = {settings_for(seed), settings_for(random() % 1000), settings_for(random() % 1000)};
       std::string trace = "seed " + std::to_string(seed) + ": ";
       for (const Settings& s : settings) trace += describe(s) + "; ";
       SCOPED_TRACE(trace);
@@ -299,7 +335,8 @@ TEST_P(ErrorPolicyConformance, RecordsGivenUpFollowThePolicy) {
       if (a.id.offset % 2) skipping->set(a.event, 1000);
     }
     const Outcome expected = run_simulated(program(skipping, ErrorPolicy::skip()), input, {Settings{}});
-    const Outcome got = run_simulated(program(trip, ErrorPolicy::retry(2, 5ms, ErrorPolicy::Action::skip)), input, settings);
+    const Outcome got =
+        run_simulated(program(trip, ErrorPolicy::retry(2, 5ms, ErrorPolicy::Action::skip)), input, settings);
     expect_same(expected.at("out"), got.at("out"), GetParam().order);
   });
 }
@@ -318,13 +355,15 @@ TEST_P(ErrorPolicyConformance, FailureNamesNodeRecordAndCause) {
       TestDriver driver(app, {.parallelism = 3, .batch_max_records = batch, .partitions = 2});
       const Event bad{4, 8, EventTime(17s), "a bad record"};
       trip->set(bad, 1000);
-      for (int i = 0; i < 5; ++i) driver.push(p.sources[0], {4, i + 1, EventTime(12s + 1s * i), "a good record"}, 1);
+      for (int i = 0; i < 5; ++i)
+        driver.push(p.sources[0], {4, i + 1, EventTime(12s + 1s * i), "a good record"}, 1);
       driver.push(p.sources[0], bad, 1);
       driver.push(p.sources[0], {4, 3, EventTime(20s), "the one behind it"}, 1);
       driver.finish(p.sources[0]);
       const absl::Status status = driver.run_to_end();
       EXPECT_EQ(status.code(), absl::StatusCode::kAborted);
-      EXPECT_THAT(std::string(status.message()), StrEq("it: pushed records partition 1 offset 5: tripped over a bad record"));
+      EXPECT_THAT(std::string(status.message()),
+                  StrEq("it: pushed records partition 1 offset 5: tripped over a bad record"));
       EXPECT_EQ(driver.metrics().in_flight_bytes, 0u);
     }
   }
@@ -349,8 +388,9 @@ TEST_P(ErrorPolicyConformance, MoreWaitingRecordsThanAllowedFailTheRun) {
   }
   driver.advance_watermark(p.sources[0], EventTime(14s));
   const absl::Status status = driver.run();
-  EXPECT_THAT(std::string(status.message()), StrEq("it: pushed records partition 0 offset 3: more than 3 records wait for a retry; "
-                                                   "raise ErrorPolicy::max_held or give up on records sooner"));
+  EXPECT_THAT(std::string(status.message()),
+              StrEq("it: pushed records partition 0 offset 3: more than 3 records wait for a retry; "
+                    "raise ErrorPolicy::max_held or give up on records sooner"));
 }
 
 INSTANTIATE_TEST_SUITE_P(Operators, ErrorPolicyConformance, testing::ValuesIn(cases()), [](const auto& info) {
@@ -362,15 +402,19 @@ INSTANTIATE_TEST_SUITE_P(Operators, ErrorPolicyConformance, testing::ValuesIn(ca
 
 // ---------------------------------------------------------------- retries, step by step
 
-Event event(std::int64_t key, std::string text, EventTime at = EventTime(10s)) { return {key, 1, at, std::move(text)}; }
+Event event(std::int64_t key, std::string text, EventTime at = EventTime(10s)) {
+  return {key, 1, at, std::move(text)};
+}
 std::string only_text(const Event& e, const RecordInfo&) { return e.text; }
 
 TEST(Retry, WaitsForTheBackoffWhichDoubles) {
   Bench b;
   auto trip = std::make_shared<Trip>();
   trip->set(event(1, "bad"), 3);
-  b.pipeline.out("out", b.source().map([trip](const Event& e) { return (*trip)(e), e; }).on_error(ErrorPolicy::retry(3, 10ms)), &Event::key,
-                 only_text);
+  b.pipeline.out(
+      "out",
+      b.source().map([trip](const Event& e) { return (*trip)(e), e; }).on_error(ErrorPolicy::retry(3, 10ms)),
+      &Event::key, only_text);
   b.push(event(1, "bad"));
   ASSERT_TRUE(b.driver().run().ok());
   EXPECT_THAT(b.texts("out"), IsEmpty());
@@ -385,8 +429,11 @@ TEST(Retry, HoldsBackItsPartitionAndNoOther) {
     Bench b({.batch_max_records = batch, .partitions = 2});
     auto trip = std::make_shared<Trip>();
     trip->set(event(1, "b"), 1);
-    b.pipeline.out("out", b.source().map([trip](const Event& e) { return (*trip)(e), e; }).on_error(ErrorPolicy::retry(1, 10ms)), &Event::key,
-                   only_text);
+    b.pipeline.out("out",
+                   b.source()
+                       .map([trip](const Event& e) { return (*trip)(e), e; })
+                       .on_error(ErrorPolicy::retry(1, 10ms)),
+                   &Event::key, only_text);
     for (const char* text : {"a", "b", "c"}) b.push(event(1, text));
     b.push(event(1, "other"), 1);
     ASSERT_TRUE(b.driver().run().ok());
@@ -407,15 +454,18 @@ TEST(Retry, HoldsBackItsKeyAndNoOther) {
     trip->set(event(1, "b"), 1);
     Careless::trip = trip;
     using K = Keyed<std::int64_t, Careless>;
-    b.pipeline.out("out", b.source().key_by(&Event::key).aggregate<Careless>("counts").on_error(ErrorPolicy::retry(1, 10ms)), &K::key,
-                   [](const K& k, const RecordInfo&) { return text_of(k.key, k.value.count); });
+    b.pipeline.out(
+        "out",
+        b.source().key_by(&Event::key).aggregate<Careless>("counts").on_error(ErrorPolicy::retry(1, 10ms)),
+        &K::key, [](const K& k, const RecordInfo&) { return text_of(k.key, k.value.count); });
     for (const char* text : {"a", "b", "c"}) b.push(event(1, text));
     for (std::int64_t key : {2, 3, 4, 5}) b.push(event(key, "other"));
     ASSERT_TRUE(b.driver().run().ok());
     EXPECT_THAT(b.texts("out"), testing::UnorderedElementsAre("1 1 ", "2 1 ", "3 1 ", "4 1 ", "5 1 "));
     EXPECT_EQ(b.driver().metrics().node("counts")->held, 2u);
     ASSERT_TRUE(b.driver().advance_time(10ms).ok());
-    EXPECT_THAT(b.texts("out"), testing::UnorderedElementsAre("1 1 ", "2 1 ", "3 1 ", "4 1 ", "5 1 ", "1 2 ", "1 3 "));
+    EXPECT_THAT(b.texts("out"),
+                testing::UnorderedElementsAre("1 1 ", "2 1 ", "3 1 ", "4 1 ", "5 1 ", "1 2 ", "1 3 "));
     EXPECT_EQ(b.driver().metrics().node("counts")->held, 0u);
     EXPECT_EQ(b.driver().metrics().node("counts")->held_peak, 2u);
   }
@@ -425,7 +475,8 @@ TEST(Retry, HoldsBackTheWatermarkAtTheNodeAndBehindIt) {
   Bench b({.parallelism = 2});
   auto trip = std::make_shared<Trip>();
   trip->set(event(1, "b"), 1);
-  auto mapped = b.source().map([trip](const Event& e) { return (*trip)(e), e; }).on_error(ErrorPolicy::retry(1, 10ms));
+  auto mapped =
+      b.source().map([trip](const Event& e) { return (*trip)(e), e; }).on_error(ErrorPolicy::retry(1, 10ms));
   using W = Windowed<std::int64_t, std::int64_t>;
   b.pipeline.out("out", mapped.key_by(&Event::key).window(tumbling(10s)).count("counts"), &W::key,
                  [](const W& w, const RecordInfo&) { return text_of(w.window.start, w.value); });
@@ -446,8 +497,14 @@ TEST(Retry, KeepsAWindowOpenForTheRecordThatWaitsInIt) {
   trip->set(event(1, "b"), 1);
   Careless::trip = trip;
   using W = Windowed<std::int64_t, Careless>;
-  b.pipeline.out("out", b.source().key_by(&Event::key).window(tumbling(10s)).aggregate<Careless>("sums").on_error(ErrorPolicy::retry(1, 10ms)),
-                 &W::key, [](const W& w, const RecordInfo&) { return text_of(w.window.start, w.value.count); });
+  b.pipeline.out("out",
+                 b.source()
+                     .key_by(&Event::key)
+                     .window(tumbling(10s))
+                     .aggregate<Careless>("sums")
+                     .on_error(ErrorPolicy::retry(1, 10ms)),
+                 &W::key,
+                 [](const W& w, const RecordInfo&) { return text_of(w.window.start, w.value.count); });
   b.push(event(1, "a", EventTime(11s)));
   b.push(event(1, "b", EventTime(12s)));
   b.push(event(1, "c", EventTime(35s)));
@@ -463,7 +520,9 @@ TEST(Retry, GivesUpAfterItsTriesAndGoesOnWithTheNextInLine) {
   trip->set(event(1, "a"), 3);
   trip->set(event(1, "b"), 2);
   b.pipeline.out("out",
-                 b.source().map([trip](const Event& e) { return (*trip)(e), e; }).on_error(ErrorPolicy::retry(2, 10ms, ErrorPolicy::Action::skip)),
+                 b.source()
+                     .map([trip](const Event& e) { return (*trip)(e), e; })
+                     .on_error(ErrorPolicy::retry(2, 10ms, ErrorPolicy::Action::skip)),
                  &Event::key, only_text);
   for (const char* text : {"a", "b", "c"}) b.push(event(1, text));
   ASSERT_TRUE(b.driver().advance_time(30ms).ok());  // a: at 0, 10, 30 and given up; b fails at 30
@@ -484,8 +543,10 @@ TEST(Retry, CountsItsTriesWhileOutputsWaitForRoom) {
     (*trip)(e);
     return std::vector<Event>(e.text == "many" ? 200 : 1, e);
   };
-  b.pipeline.out("out", b.source().flat_map(many).on_error(ErrorPolicy::retry(2, 10ms, ErrorPolicy::Action::skip)).named("it"), &Event::key,
-                 only_text);
+  b.pipeline.out(
+      "out",
+      b.source().flat_map(many).on_error(ErrorPolicy::retry(2, 10ms, ErrorPolicy::Action::skip)).named("it"),
+      &Event::key, only_text);
   b.push(event(1, "bad"));
   b.push(event(1, "behind"));
   ASSERT_TRUE(b.driver().run().ok());
@@ -530,27 +591,30 @@ TEST(RecordAtomicity, AGeneratorThatFailsTooLateFailsTheRun) {
   b.source().flat_map(many).named("it").on_error(ErrorPolicy::skip()).sink([&count](int) { ++count; });
   b.push(event(1, "a"));
   EXPECT_THAT(std::string(b.driver().run().message()),
-              HasSubstr("it: pushed records partition 0 offset 0: failed after 65536 of its outputs were sent; they can't be taken back"));
+              HasSubstr("it: pushed records partition 0 offset 0: failed after 65536 of its outputs were "
+                        "sent; they can't be taken back"));
 }
 
 /// Emits, sets and cancels timers, changes and forgets its state, and throws: none of it happens.
 TEST(RecordAtomicity, AProcessFunctionThatThrowsAtItsEndLeavesNothing) {
   for (int forget : {0, 1}) {
     Bench b({.parallelism = 2});
-    auto out = b.source().key_by(&Event::key).process<Sum, Event>(
-        "it",
-        [forget](const Event& e, Sum& sum, ProcessContext<std::int64_t, Event>& ctx) {
-          ++sum.count;
-          ctx.set_timer(e.at + 5s);
-          if (e.text != "bad") return;
-          ctx.emit(e);
-          ctx.cancel_timer(EventTime(15s));
-          if (forget) ctx.forget();
-          throw std::runtime_error("no");
-        },
-        [](EventTime at, Sum& sum, ProcessContext<std::int64_t, Event>& ctx) {
-          ctx.emit({ctx.key(), sum.count, at, "timer"});
-        });
+    auto out = b.source()
+                   .key_by(&Event::key)
+                   .process<Sum, Event>(
+                       "it",
+                       [forget](const Event& e, Sum& sum, ProcessContext<std::int64_t, Event>& ctx) {
+                         ++sum.count;
+                         ctx.set_timer(e.at + 5s);
+                         if (e.text != "bad") return;
+                         ctx.emit(e);
+                         ctx.cancel_timer(EventTime(15s));
+                         if (forget) ctx.forget();
+                         throw std::runtime_error("no");
+                       },
+                       [](EventTime at, Sum& sum, ProcessContext<std::int64_t, Event>& ctx) {
+                         ctx.emit({ctx.key(), sum.count, at, "timer"});
+                       });
     b.pipeline.out("out", out.on_error(ErrorPolicy::skip()), &Event::key,
                    [](const Event& e, const RecordInfo& info) { return text_of(e.key, e.value, info.time); });
     b.push(event(1, "good", EventTime(10s)));
@@ -566,13 +630,20 @@ TEST(RecordAtomicity, AProcessFunctionThatThrowsAtItsEndLeavesNothing) {
 
 TEST(FailedRun, NamesTheTimerThatThrew) {
   Bench b;
-  auto out = b.source().key_by(&Event::key).process<Sum, Event>(
-      "it", [](const Event& e, Sum&, ProcessContext<std::int64_t, Event>& ctx) { ctx.set_timer(e.at); },
-      [](EventTime, Sum&, ProcessContext<std::int64_t, Event>&) { throw std::runtime_error("too late"); });
+  auto out =
+      b.source()
+          .key_by(&Event::key)
+          .process<Sum, Event>(
+              "it",
+              [](const Event& e, Sum&, ProcessContext<std::int64_t, Event>& ctx) { ctx.set_timer(e.at); },
+              [](EventTime, Sum&, ProcessContext<std::int64_t, Event>&) {
+                throw std::runtime_error("too late");
+              });
   b.pipeline.out("out", out.on_error(ErrorPolicy::skip()), &Event::key, only_text);
   b.push(event(1, "a"));
   b.driver().finish(b.source());
-  EXPECT_THAT(std::string(b.driver().run_to_end().message()), StrEq("it: a result of 'it': on_timer: too late"));
+  EXPECT_THAT(std::string(b.driver().run_to_end().message()),
+              StrEq("it: a result of 'it': on_timer: too late"));
 }
 
 TEST(FailedRun, NamesTheRecordWhoseKeySelectorThrew) {
@@ -585,20 +656,24 @@ TEST(FailedRun, NamesTheRecordWhoseKeySelectorThrew) {
                  [](const auto&, const RecordInfo&) { return std::string(); });
   b.push(event(1, "a"));
   b.push(event(1, "bad"));
-  EXPECT_THAT(std::string(b.driver().run().message()), StrEq("it: pushed records partition 0 offset 1: no key"));
+  EXPECT_THAT(std::string(b.driver().run().message()),
+              StrEq("it: pushed records partition 0 offset 1: no key"));
   EXPECT_EQ(b.driver().metrics().in_flight_bytes, 0u);
 }
 
 TEST(FailedRun, SaysThatDeadLettersCannotBeDivertedAgain) {
   Bench b;
   auto bad = [](const auto&) -> int { throw std::runtime_error("no"); };
-  b.pipeline.out("out", b.source().map(bad).named("it").on_error(ErrorPolicy::dead_letter()), [](int) { return std::int64_t{0}; },
-                 [](int, const RecordInfo&) { return std::string(); });
-  b.pipeline.out("letters", b.app.dead_letters().map(bad).named("letters").on_error(ErrorPolicy::dead_letter()),
-                 [](int) { return std::int64_t{0}; }, [](int, const RecordInfo&) { return std::string(); });
+  b.pipeline.out(
+      "out", b.source().map(bad).named("it").on_error(ErrorPolicy::dead_letter()),
+      [](int) { return std::int64_t{0}; }, [](int, const RecordInfo&) { return std::string(); });
+  b.pipeline.out(
+      "letters", b.app.dead_letters().map(bad).named("letters").on_error(ErrorPolicy::dead_letter()),
+      [](int) { return std::int64_t{0}; }, [](int, const RecordInfo&) { return std::string(); });
   b.push(event(1, "a"));
   EXPECT_THAT(std::string(b.driver().run().message()),
-              HasSubstr("letters: pushed records partition 0 offset 0: no (a record behind dead_letters() can't be diverted there again)"));
+              HasSubstr("letters: pushed records partition 0 offset 0: no (a record behind dead_letters() "
+                        "can't be diverted there again)"));
 }
 
 }  // namespace

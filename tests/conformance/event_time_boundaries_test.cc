@@ -219,14 +219,14 @@ TEST(Watermark, PushedRecordsAreReadWithoutTimePassing) {
 
 // ---------------------------------------------------------------- as-of join
 
-void join(Bench& b, Duration tolerance = Duration::max(),
-          AsOfOptions::Emit emit = AsOfOptions::Emit::final) {
+void join(Bench& b, Duration tolerance = Duration::max(), AsOfOptions::Emit emit = AsOfOptions::Emit::final) {
   auto pair = [](const Event& l, const Event* r) {
     return Event{l.key, l.value, l.at, l.text + " with " + (r ? r->text : "nothing")};
   };
-  auto joined = b.source(0)
-                    .key_by(&Event::key)
-                    .as_of_join("join", b.source(1).key_by(&Event::key), {.tolerance = tolerance, .emit = emit}, pair);
+  auto joined =
+      b.source(0)
+          .key_by(&Event::key)
+          .as_of_join("join", b.source(1).key_by(&Event::key), {.tolerance = tolerance, .emit = emit}, pair);
   b.pipeline.out("out", joined, &Event::key, only_text);
   b.pipeline.out("late", joined.late(), &Event::key, only_text);
 }

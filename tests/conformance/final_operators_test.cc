@@ -26,8 +26,12 @@ SLIPSTREAM_FIELDS(Summary, count, sum, least, largest, texts)
 std::string show(const Summary& s) {
   return text_of(s.count, s.sum, s.least, s.largest, std::to_string(s.texts));
 }
-std::string show_event(const Event& e, const RecordInfo& info) { return text_of(info.id, e.value, e.at, e.text); }
-Line late_line(const Arrival& a) { return {a.event.key, a.id, a.event.at, show_event(a.event, {a.event.at, a.id, nullptr})}; }
+std::string show_event(const Event& e, const RecordInfo& info) {
+  return text_of(info.id, e.value, e.at, e.text);
+}
+Line late_line(const Arrival& a) {
+  return {a.event.key, a.id, a.event.at, show_event(a.event, {a.event.at, a.id, nullptr})};
+}
 
 // ---------------------------------------------------------------- tumbling windows
 
@@ -69,8 +73,9 @@ std::string show_value(std::int64_t n) { return text_of(n); }
 template <class T>
 void out_windows(Pipeline& p, const std::string& name, const Stream<Windowed<std::int64_t, T>>& windows) {
   using W = Windowed<std::int64_t, T>;
-  p.out(name, windows, &W::key,
-        [](const W& w, const RecordInfo&) { return text_of(w.window.start, w.window.end) + show_value(w.value); });
+  p.out(name, windows, &W::key, [](const W& w, const RecordInfo&) {
+    return text_of(w.window.start, w.window.end) + show_value(w.value);
+  });
 }
 
 const Program kTumbling = [](Pipeline& p) {
@@ -84,7 +89,9 @@ const Check kCheckTumbling = [](const Input& input, const Outcome& got) {
   expect_same_set(model.late, got.at("late"));
 };
 
-TEST(TumblingAggregateConformance, IsFinalWithoutLateRecords) { sweep_simulated(kTumbling, {}, kCheckTumbling); }
+TEST(TumblingAggregateConformance, IsFinalWithoutLateRecords) {
+  sweep_simulated(kTumbling, {}, kCheckTumbling);
+}
 TEST(TumblingAggregateConformance, IsFinalWithLateRecords) {
   sweep_simulated(kTumbling, {.beyond_bound = 25s}, kCheckTumbling);
 }
@@ -103,13 +110,15 @@ TEST(Threads, MoreThanTheMachineHasAreNoReasonToPrint) {
 TEST(TumblingCountConformance, CountsRecordsOfKeyAndWindow) {
   sweep_simulated(
       [](Pipeline& p) {
-        out_windows<std::int64_t>(p, "counts", p.sources[0].key_by(&Event::key).window(kWindow).count("counts"));
+        out_windows<std::int64_t>(p, "counts",
+                                  p.sources[0].key_by(&Event::key).window(kWindow).count("counts"));
       },
       {.beyond_bound = 25s},
       [](const Input& input, const Outcome& got) {
         Lines expected;
         for (const auto& [at, summary] : model_windows(arrivals(input, 0), kWindow).windows) {
-          expected.push_back({at.first, {}, at.second + 10s - 1us, text_of(at.second, at.second + 10s, summary.count)});
+          expected.push_back(
+              {at.first, {}, at.second + 10s - 1us, text_of(at.second, at.second + 10s, summary.count)});
         }
         expect_same_set(expected, got.at("counts"));
       },
@@ -124,26 +133,32 @@ TEST(TumblingAggregateConformance, IsFinalOverMergedAndExpandedStreams) {
       other.key += 1;
       return std::vector<Event>{e, other};
     });
-    auto windows = p.sources[0].merge(twice).key_by(&Event::key).window(kWindow).aggregate<Summary>("windows");
+    auto windows =
+        p.sources[0].merge(twice).key_by(&Event::key).window(kWindow).aggregate<Summary>("windows");
     out_windows<Summary>(p, "windows", windows);
   };
-  sweep_simulated(program, {.sources = 2, .max_records = 60, .beyond_bound = 15s}, [](const Input& input, const Outcome& got) {
-    std::vector<Arrival> all = arrivals(input, 0);
-    for (const Arrival& a : arrivals(input, 1)) {
-      all.push_back(a);
-      all.push_back(a);
-      all.back().event.key += 1;
-    }
-    expect_same_set(lines_of(model_windows(all, kWindow).windows, kWindow), got.at("windows"));
-  });
+  sweep_simulated(program, {.sources = 2, .max_records = 60, .beyond_bound = 15s},
+                  [](const Input& input, const Outcome& got) {
+                    std::vector<Arrival> all = arrivals(input, 0);
+                    for (const Arrival& a : arrivals(input, 1)) {
+                      all.push_back(a);
+                      all.push_back(a);
+                      all.back().event.key += 1;
+                    }
+                    expect_same_set(lines_of(model_windows(all, kWindow).windows, kWindow),
+                                    got.at("windows"));
+                  });
 }
 
 /// Results of windows are records again: every lane sends to every lane, and none may close too early.
 const Program kWindowsOfWindows = [](Pipeline& p) {
-  auto first = p.sources[0].key_by(&Event::key).window(tumbling(5s)).aggregate<Summary>("first").map(
-      [](const Windowed<std::int64_t, Summary>& w, const RecordInfo& info) {
-        return Event{w.key % 3, w.value.sum, info.time, "from " + std::to_string(w.key)};
-      });
+  auto first = p.sources[0]
+                   .key_by(&Event::key)
+                   .window(tumbling(5s))
+                   .aggregate<Summary>("first")
+                   .map([](const Windowed<std::int64_t, Summary>& w, const RecordInfo& info) {
+                     return Event{w.key % 3, w.value.sum, info.time, "from " + std::to_string(w.key)};
+                   });
   auto second = first.key_by(&Event::key).window(tumbling(20s)).aggregate<Summary>("second");
   out_windows<Summary>(p, "windows", second);
   p.out("late", second.late(), &Event::key, show_event);
@@ -152,7 +167,8 @@ const Check kCheckWindowsOfWindows = [](const Input& input, const Outcome& got) 
   std::vector<Arrival> results;
   for (const auto& [at, summary] : model_windows(arrivals(input, 0), tumbling(5s)).windows) {
     const auto& [key, start] = at;
-    results.push_back({{key % 3, summary.sum, start + 5s - 1us, "from " + std::to_string(key)}, {}, kMinTime});
+    results.push_back(
+        {{key % 3, summary.sum, start + 5s - 1us, "from " + std::to_string(key)}, {}, kMinTime});
   }
   expect_same_set(lines_of(model_windows(results, tumbling(20s)).windows, tumbling(20s)), got.at("windows"));
   expect_same_set({}, got.at("late"));
@@ -168,7 +184,8 @@ TEST(TumblingAggregateConformance, IsFinalBehindAnotherWindowOnThreadsAndStepped
 
 Line joined_line(const Arrival& left, const Event* right) {
   return {left.event.key, left.id, left.event.at,
-          text_of(left.id, left.event.value, left.event.text) + (right ? text_of(right->at, right->value, right->text) : "none")};
+          text_of(left.id, left.event.value, left.event.text) +
+              (right ? text_of(right->at, right->value, right->text) : "none")};
 }
 struct Joined {
   std::int64_t key;
@@ -178,7 +195,8 @@ Joined join_pair(const Event& l, const Event* r) {
   return {l.key, text_of(l.value, l.text) + (r ? text_of(r->at, r->value, r->text) : "none")};
 }
 void out_joined(Pipeline& p, const Stream<Joined>& joined) {
-  p.out("joined", joined, &Joined::key, [](const Joined& j, const RecordInfo& info) { return text_of(info.id) + j.text; });
+  p.out("joined", joined, &Joined::key,
+        [](const Joined& j, const RecordInfo& info) { return text_of(info.id) + j.text; });
 }
 
 /// Looks at every right record for every left one.
@@ -201,7 +219,9 @@ Program join_program(Duration tolerance, std::optional<Duration> max_lag = {}) {
   return [=](Pipeline& p) {
     auto left = p.sources[0];
     if (max_lag) left.depends_on(p.sources[1], {.max_lag = *max_lag});
-    auto joined = left.key_by(&Event::key).as_of_join("join", p.sources[1].key_by(&Event::key), {.tolerance = tolerance}, join_pair);
+    auto joined =
+        left.key_by(&Event::key)
+            .as_of_join("join", p.sources[1].key_by(&Event::key), {.tolerance = tolerance}, join_pair);
     out_joined(p, joined);
     p.out("late", joined.late(), &Event::key, show_event);
   };
@@ -220,9 +240,11 @@ Lines last_by_id(const Lines& lines) {
 }
 Program speculative_join_program(Duration tolerance) {
   return [=](Pipeline& p) {
-    auto joined = p.sources[0].key_by(&Event::key).as_of_join(
-        "join", p.sources[1].key_by(&Event::key),
-        {.tolerance = tolerance, .emit = AsOfOptions::Emit::speculative}, join_pair);
+    auto joined =
+        p.sources[0]
+            .key_by(&Event::key)
+            .as_of_join("join", p.sources[1].key_by(&Event::key),
+                        {.tolerance = tolerance, .emit = AsOfOptions::Emit::speculative}, join_pair);
     out_joined(p, joined);
     p.out("late", joined.late(), &Event::key, show_event);
   };
@@ -244,9 +266,15 @@ constexpr Shape kLateJoinShape{.sources = 2, .max_records = 80, .keys = 4, .beyo
 TEST(AsOfJoinConformance, IsFinalWithoutTolerance) {
   sweep_simulated(join_program(Duration::max()), kJoinShape, check_join(Duration::max()));
 }
-TEST(AsOfJoinConformance, IsFinalWithTolerance) { sweep_simulated(join_program(4s), kJoinShape, check_join(4s)); }
-TEST(AsOfJoinConformance, IsFinalWithToleranceZero) { sweep_simulated(join_program(0s), kJoinShape, check_join(0s), 48); }
-TEST(AsOfJoinConformance, IsFinalWithLateRecords) { sweep_simulated(join_program(9s), kLateJoinShape, check_join(9s)); }
+TEST(AsOfJoinConformance, IsFinalWithTolerance) {
+  sweep_simulated(join_program(4s), kJoinShape, check_join(4s));
+}
+TEST(AsOfJoinConformance, IsFinalWithToleranceZero) {
+  sweep_simulated(join_program(0s), kJoinShape, check_join(0s), 48);
+}
+TEST(AsOfJoinConformance, IsFinalWithLateRecords) {
+  sweep_simulated(join_program(9s), kLateJoinShape, check_join(9s));
+}
 TEST(AsOfJoinConformance, IsFinalWhenTheLeftSideDependsOnTheRight) {
   sweep_simulated(join_program(9s, 2s), kLateJoinShape, check_join(9s));
 }
@@ -263,7 +291,8 @@ Check check_speculative_join(Duration tolerance) {
   };
 }
 TEST(SpeculativeAsOfJoinConformance, EndsWithTheFinalResults) {
-  sweep_simulated(speculative_join_program(Duration::max()), kJoinShape, check_speculative_join(Duration::max()));
+  sweep_simulated(speculative_join_program(Duration::max()), kJoinShape,
+                  check_speculative_join(Duration::max()));
   sweep_simulated(speculative_join_program(4s), kLateJoinShape, check_speculative_join(4s));
 }
 TEST(SpeculativeAsOfJoinConformance, EndsWithTheFinalResultsOnThreadsAndStepped) {
@@ -271,27 +300,31 @@ TEST(SpeculativeAsOfJoinConformance, EndsWithTheFinalResultsOnThreadsAndStepped)
 }
 
 TEST(AsOfJoinConformance, CountsLateRecordsOfBothSides) {
-  sweep_simulated(join_program(9s), kLateJoinShape,
-                  [](const Input& input, const Outcome& got) {
-                    std::uint64_t late = 0;
-                    for (std::size_t s : {0u, 1u}) {
-                      for (const Arrival& a : arrivals(input, s)) late += a.late;
-                    }
-                    if (got.metrics.node("source 0")->in + got.metrics.node("source 1")->in <
-                        arrivals(input, 0).size() + arrivals(input, 1).size()) {
-                      return;  // the last of several runs
-                    }
-                    EXPECT_EQ(got.metrics.node("join")->late, late);
-                  },
-                  48);
+  sweep_simulated(
+      join_program(9s), kLateJoinShape,
+      [](const Input& input, const Outcome& got) {
+        std::uint64_t late = 0;
+        for (std::size_t s : {0u, 1u}) {
+          for (const Arrival& a : arrivals(input, s)) late += a.late;
+        }
+        if (got.metrics.node("source 0")->in + got.metrics.node("source 1")->in <
+            arrivals(input, 0).size() + arrivals(input, 1).size()) {
+          return;  // the last of several runs
+        }
+        EXPECT_EQ(got.metrics.node("join")->late, late);
+      },
+      48);
 }
 
 /// The right side is made by a window: its watermark comes from all lanes of that window.
 const Program kJoinWithWindows = [](Pipeline& p) {
-  auto sums = p.sources[1].key_by(&Event::key).window(tumbling(5s)).aggregate<Summary>("sums").map(
-      [](const Windowed<std::int64_t, Summary>& w, const RecordInfo& info) {
-        return Event{w.key, w.value.sum, info.time, "a sum"};
-      });
+  auto sums = p.sources[1]
+                  .key_by(&Event::key)
+                  .window(tumbling(5s))
+                  .aggregate<Summary>("sums")
+                  .map([](const Windowed<std::int64_t, Summary>& w, const RecordInfo& info) {
+                    return Event{w.key, w.value.sum, info.time, "a sum"};
+                  });
   out_joined(p, p.sources[0].key_by(&Event::key).as_of_join("join", sums.key_by(&Event::key), {}, join_pair));
 };
 const Check kCheckJoinWithWindows = [](const Input& input, const Outcome& got) {
@@ -318,25 +351,28 @@ SLIPSTREAM_FIELDS(Waiting, events)
 
 const Program kWindowByTimers = [](Pipeline& p) {
   using Out = Windowed<std::int64_t, Summary>;
-  auto windows = p.sources[0].key_by(&Event::key).process<Waiting, Out>(
-      "windows",
-      [](const Event& e, Waiting& state, ProcessContext<std::int64_t, Out>& ctx) {
-        state.events.push_back(e);
-        ctx.set_timer(detail::window_start(e.at, kWindow) + kWindow.size);
-        ctx.set_timer(detail::window_start(e.at, kWindow) + kWindow.size);  // twice is once
-        ctx.set_timer(e.at + 1us);
-        ctx.cancel_timer(e.at + 1us);
-      },
-      [](EventTime end, Waiting& state, ProcessContext<std::int64_t, Out>& ctx) {
-        Summary summary;
-        std::erase_if(state.events, [&](const Event& e) {
-          if (e.at >= end) return false;
-          summary.add(e);
-          return true;
-        });
-        if (summary.count > 0) ctx.emit({ctx.key(), {end - kWindow.size, end}, summary});
-        if (state.events.empty()) ctx.forget();
-      });
+  auto windows =
+      p.sources[0]
+          .key_by(&Event::key)
+          .process<Waiting, Out>(
+              "windows",
+              [](const Event& e, Waiting& state, ProcessContext<std::int64_t, Out>& ctx) {
+                state.events.push_back(e);
+                ctx.set_timer(detail::window_start(e.at, kWindow) + kWindow.size);
+                ctx.set_timer(detail::window_start(e.at, kWindow) + kWindow.size);  // twice is once
+                ctx.set_timer(e.at + 1us);
+                ctx.cancel_timer(e.at + 1us);
+              },
+              [](EventTime end, Waiting& state, ProcessContext<std::int64_t, Out>& ctx) {
+                Summary summary;
+                std::erase_if(state.events, [&](const Event& e) {
+                  if (e.at >= end) return false;
+                  summary.add(e);
+                  return true;
+                });
+                if (summary.count > 0) ctx.emit({ctx.key(), {end - kWindow.size, end}, summary});
+                if (state.events.empty()) ctx.forget();
+              });
   out_windows<Summary>(p, "windows", windows);
 };
 const Check kCheckWindowByTimers = [](const Input& input, const Outcome& got) {

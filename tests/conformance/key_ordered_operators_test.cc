@@ -20,8 +20,8 @@ struct Chain {
 SLIPSTREAM_FIELDS(Chain, count, hash)
 std::string show_chain(const Chain& c) { return text_of(c.count) + std::to_string(c.hash); }
 
-/// Every record has exactly one output; a partition's records of one key stay in order; and the key's outputs are
-/// what `next` makes of its records in the order of the outputs.
+/// Every record has exactly one output; a partition's records of one key stay in order; and the key's outputs
+/// are what `next` makes of its records in the order of the outputs.
 template <class State, class Next>
 void expect_key_ordered(const std::vector<Arrival>& records, const Lines& lines, Next next) {
   std::map<RecordId, const Arrival*> by_id;
@@ -41,7 +41,8 @@ void expect_key_ordered(const std::vector<Arrival>& records, const Lines& lines,
 }
 
 template <class Value>
-void out_keyed(Pipeline& p, const Stream<Keyed<std::int64_t, Value>>& stream, std::string (*show_value)(const Value&)) {
+void out_keyed(Pipeline& p, const Stream<Keyed<std::int64_t, Value>>& stream,
+               std::string (*show_value)(const Value&)) {
   using K = Keyed<std::int64_t, Value>;
   p.out("out", stream, &K::key, [=](const K& k, const RecordInfo&) { return show_value(k.value); });
 }
@@ -58,12 +59,15 @@ const Check kCheckAggregate = [](const Input& input, const Outcome& got) {
   });
 };
 TEST(RunningAggregateConformance, IsKeyOrdered) { sweep_simulated(kAggregate, kShape, kCheckAggregate); }
-TEST(RunningAggregateConformance, IsKeyOrderedOnThreadsAndStepped) { sweep_for_real(kAggregate, kShape, kCheckAggregate); }
+TEST(RunningAggregateConformance, IsKeyOrderedOnThreadsAndStepped) {
+  sweep_for_real(kAggregate, kShape, kCheckAggregate);
+}
 
 TEST(RunningCountConformance, IsKeyOrdered) {
   sweep_simulated(
       [](Pipeline& p) {
-        out_keyed<std::int64_t>(p, p.sources[0].key_by(&Event::key).count("count"), [](const std::int64_t& n) { return text_of(n); });
+        out_keyed<std::int64_t>(p, p.sources[0].key_by(&Event::key).count("count"),
+                                [](const std::int64_t& n) { return text_of(n); });
       },
       kShape,
       [](const Input& input, const Outcome& got) {
@@ -74,7 +78,8 @@ TEST(RunningCountConformance, IsKeyOrdered) {
 }
 
 Event longer(const Event& so_far, const Event& e) {
-  return {so_far.key, so_far.value * 31 % 1009 + e.value, e.at, so_far.text.substr(so_far.text.size() / 2) + e.text};
+  return {so_far.key, so_far.value * 31 % 1009 + e.value, e.at,
+          so_far.text.substr(so_far.text.size() / 2) + e.text};
 }
 TEST(ReduceConformance, IsKeyOrdered) {
   sweep_simulated(
@@ -85,10 +90,11 @@ TEST(ReduceConformance, IsKeyOrdered) {
       },
       kShape,
       [](const Input& input, const Outcome& got) {
-        expect_key_ordered<std::optional<Event>>(arrivals(input, 0), got.at("out"), [](std::optional<Event>& state, const Event& e) {
-          state = state ? longer(*state, e) : e;
-          return text_of(state->value, state->text);
-        });
+        expect_key_ordered<std::optional<Event>>(arrivals(input, 0), got.at("out"),
+                                                 [](std::optional<Event>& state, const Event& e) {
+                                                   state = state ? longer(*state, e) : e;
+                                                   return text_of(state->value, state->text);
+                                                 });
       },
       96);
 }
@@ -110,11 +116,17 @@ void remember(const Event& e, Seen& state, Emit emit, Forget forget) {
 }
 const Program kProcess = [](Pipeline& p) {
   using Out = Keyed<std::int64_t, std::string>;
-  auto texts = p.sources[0].key_by(&Event::key).process<Seen, Out>(
-      "process", [](const Event& e, Seen& state, ProcessContext<std::int64_t, Out>& ctx) {
-        remember(
-            e, state, [&](std::string text) { ctx.emit({ctx.key(), std::move(text)}); }, [&] { ctx.forget(); });
-      });
+  auto texts = p.sources[0]
+                   .key_by(&Event::key)
+                   .process<Seen, Out>(
+                       "process", [](const Event& e, Seen& state, ProcessContext<std::int64_t, Out>& ctx) {
+                         remember(
+                             e, state,
+                             [&](std::string text) {
+                               ctx.emit({ctx.key(), std::move(text)});
+                             },
+                             [&] { ctx.forget(); });
+                       });
   p.out("out", texts, &Out::key, [](const Out& o, const RecordInfo&) { return o.value; });
 };
 /// Keys live in one partition here, so that the order of a key's records is known beforehand.
@@ -137,17 +149,23 @@ const Check kCheckProcess = [](const Input& input, const Outcome& got) {
 };
 constexpr Shape kKeysInOnePartition{.beyond_bound = 5s, .key_in_one_partition = true};
 TEST(ProcessConformance, IsKeyOrdered) { sweep_simulated(kProcess, kKeysInOnePartition, kCheckProcess); }
-TEST(ProcessConformance, IsKeyOrderedOnThreadsAndStepped) { sweep_for_real(kProcess, kKeysInOnePartition, kCheckProcess); }
+TEST(ProcessConformance, IsKeyOrderedOnThreadsAndStepped) {
+  sweep_for_real(kProcess, kKeysInOnePartition, kCheckProcess);
+}
 
 /// Behind a second key_by the order holds per (lane before, key); with one key per key before, per key.
 TEST(RunningAggregateConformance, KeepsOrderThroughASecondKeyBy) {
   const Program program = [](Pipeline& p) {
     using K = Keyed<std::int64_t, Chain>;
-    auto again = p.sources[0].key_by(&Event::key).aggregate<Chain>("first").key_by([](const K& k) { return std::to_string(k.key); });
-    auto last = again.process<Chain, K>("second", [](const K& k, Chain& seen, ProcessContext<std::string, K>& ctx) {
-      seen.count = std::max(seen.count + 1, k.value.count);  // counts up with the first: no output was overtaken
-      ctx.emit({k.key, {seen.count, k.value.hash}});
+    auto again = p.sources[0].key_by(&Event::key).aggregate<Chain>("first").key_by([](const K& k) {
+      return std::to_string(k.key);
     });
+    auto last =
+        again.process<Chain, K>("second", [](const K& k, Chain& seen, ProcessContext<std::string, K>& ctx) {
+          seen.count =
+              std::max(seen.count + 1, k.value.count);  // counts up with the first: no output was overtaken
+          ctx.emit({k.key, {seen.count, k.value.hash}});
+        });
     out_keyed<Chain>(p, last, show_chain);
   };
   sweep_simulated(program, kShape, kCheckAggregate);

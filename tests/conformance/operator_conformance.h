@@ -20,12 +20,13 @@
 /// Runs one program over one input in many ways, for comparison with a naive model of its operators:
 ///
 ///   Program program = [](Pipeline& p) { p.out("sums", p.sources[0].key_by(&Event::key)…, show) };
-///   sweep(program, {.sources = 1}, [](const Input& input, const Outcome& got) { expect_same_set(model(input), got.at("sums")); });
+///   sweep(program, {.sources = 1}, [](const Input& input, const Outcome& got) {
+///   expect_same_set(model(input), got.at("sums")); });
 ///
-/// Ways: every parallelism 1 to 8, batches of 1 to 4096 records, seeded schedules, any interleaving of the pushes
-/// to several partitions, repeated watermarks, reads that find nothing, small memory budgets, snapshots restored
-/// into another parallelism; and the same on oneTBB and stepped by a host. After each run the counts of every node
-/// are checked.
+/// Ways: every parallelism 1 to 8, batches of 1 to 4096 records, seeded schedules, any interleaving of the
+/// pushes to several partitions, repeated watermarks, reads that find nothing, small memory budgets,
+/// snapshots restored into another parallelism; and the same on oneTBB and stepped by a host. After each run
+/// the counts of every node are checked.
 namespace slipstream::conformance {
 
 using namespace std::chrono_literals;
@@ -112,13 +113,17 @@ inline Input make_input(const Shape& shape, std::mt19937_64& random, std::size_t
       for (std::size_t i = 0; i < count; ++i) {
         now += 1s * (below(4) == 0 ? below(5) : below(2));  // whole seconds: boundaries and ties are common
         Event e{below(static_cast<std::size_t>(shape.keys)), below(1000), now, {}};
-        if (shape.key_in_one_partition) e.key = e.key * static_cast<std::int64_t>(partitions) + static_cast<std::int64_t>(p);
-        e.text = "event " + std::to_string(s) + " " + std::to_string(p) + " " + std::to_string(i) + " of a long text";
+        if (shape.key_in_one_partition)
+          e.key = e.key * static_cast<std::int64_t>(partitions) + static_cast<std::int64_t>(p);
+        e.text = "event " + std::to_string(s) + " " + std::to_string(p) + " " + std::to_string(i) +
+                 " of a long text";
         const Duration disorder = input.bound + shape.beyond_bound;
-        const Duration delay = disorder > 0s && below(2) ? 1s * below(static_cast<std::size_t>(disorder / 1s) + 1) : Duration{0};
+        const Duration delay =
+            disorder > 0s && below(2) ? 1s * below(static_cast<std::size_t>(disorder / 1s) + 1) : Duration{0};
         by_arrival.emplace_back(now + delay, e);
       }
-      std::stable_sort(by_arrival.begin(), by_arrival.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+      std::stable_sort(by_arrival.begin(), by_arrival.end(),
+                       [](const auto& a, const auto& b) { return a.first < b.first; });
       for (auto& [arrival, e] : by_arrival) source[p].push_back(std::move(e));
     }
   }
@@ -195,18 +200,20 @@ inline void make_sources(Pipeline& p, const Input& input, bool with_records) {
   }
 }
 
-/// At quiescence: what went into each node came out under some name, and arrived. A restored run also counts the
-/// records that waited in the snapshot.
+/// At quiescence: what went into each node came out under some name, and arrived. A restored run also counts
+/// the records that waited in the snapshot.
 inline void expect_conserved(App& app, const Metrics& metrics, bool restored = false) {
   std::map<const detail::Node*, const NodeMetrics*> by_node;
   std::size_t at = 0;  // both are in the order of the graph; names need not be unique
   for (const auto& node : app.graph()->nodes) {
-    if (at < metrics.nodes.size() && metrics.nodes[at].name == node->name) by_node[node.get()] = &metrics.nodes[at++];
+    if (at < metrics.nodes.size() && metrics.nodes[at].name == node->name)
+      by_node[node.get()] = &metrics.nodes[at++];
   }
   ASSERT_EQ(at, metrics.nodes.size());
   std::uint64_t dead_lettered = 0;
   for (const NodeMetrics& n : metrics.nodes) {
-    EXPECT_EQ(n.in, n.forwarded + n.absorbed + n.filtered + n.late + n.skipped + n.dead_lettered + n.held) << n.name;
+    EXPECT_EQ(n.in, n.forwarded + n.absorbed + n.filtered + n.late + n.skipped + n.dead_lettered + n.held)
+        << n.name;
     EXPECT_EQ(n.queue_bytes, 0u) << n.name;
     dead_lettered += n.dead_lettered;
   }
@@ -226,11 +233,13 @@ inline void expect_conserved(App& app, const Metrics& metrics, bool restored = f
         exact = exact && input.from->outputs == 1;
       }
     }
-    EXPECT_TRUE(!exact || restored || n->in == sent) << n->name << " got " << n->in << " of the " << sent << " sent";
+    EXPECT_TRUE(!exact || restored || n->in == sent)
+        << n->name << " got " << n->in << " of the " << sent << " sent";
   }
 }
 
-/// Pushes an input piece by piece, by whim of a seed. Lives on when a run ends in a snapshot and another goes on.
+/// Pushes an input piece by piece, by whim of a seed. Lives on when a run ends in a snapshot and another goes
+/// on.
 class Feeder {
  public:
   Feeder(const Input& input, std::uint64_t seed) : input_(input), random_(seed) {
@@ -262,7 +271,8 @@ class Feeder {
       const RecordId id{0, static_cast<std::uint32_t>(partition), static_cast<std::int64_t>(at), 0};
       driver.push(p.sources[s], records[at++], static_cast<int>(partition), headers_of(id));
     }
-    if (random_() % 8 == 0) driver.advance_watermark(p.sources[s], known_watermark(s, partition), static_cast<int>(partition));
+    if (random_() % 8 == 0)
+      driver.advance_watermark(p.sources[s], known_watermark(s, partition), static_cast<int>(partition));
     if (at == records.size() && random_() % 2) driver.finish(p.sources[s], static_cast<int>(partition));
     if (random_() % 4 == 0) {
       ASSERT_TRUE(driver.run().ok());
@@ -287,7 +297,8 @@ class Feeder {
   EventTime known_watermark(std::size_t s, std::size_t partition) {
     EventTime watermark = kMinTime;
     const auto& records = input_.sources[s][partition];
-    for (std::size_t i = 0; i < positions_[s][partition]; ++i) watermark = std::max(watermark, records[i].at - input_.bound);
+    for (std::size_t i = 0; i < positions_[s][partition]; ++i)
+      watermark = std::max(watermark, records[i].at - input_.bound);
     return random_() % 2 ? watermark : saturating_minus(watermark, 3s);
   }
 
@@ -296,8 +307,8 @@ class Feeder {
   std::vector<std::vector<std::size_t>> positions_;
 };
 
-/// On the seeded executor. Each of `runs` but the last ends somewhere in the input with a snapshot, from which the
-/// next goes on with its own settings.
+/// On the seeded executor. Each of `runs` but the last ends somewhere in the input with a snapshot, from
+/// which the next goes on with its own settings.
 inline Outcome run_simulated(const Program& program, const Input& input, const std::vector<Settings>& runs) {
   Outcome all;
   Feeder feeder(input, runs.front().seed * 7919);
@@ -323,7 +334,8 @@ inline Outcome run_simulated(const Program& program, const Input& input, const s
     const bool snapshot_used = snapshot.has_value();
     const bool last = r + 1 == runs.size();
     const std::size_t steps = random() % (1 + feeder.total() / 2);
-    for (std::size_t i = 0; all.status.ok() && !feeder.done() && (last || i < steps); ++i) feeder.step(driver, pipeline);
+    for (std::size_t i = 0; all.status.ok() && !feeder.done() && (last || i < steps); ++i)
+      feeder.step(driver, pipeline);
     if (all.status.ok() && last) {
       for (const auto& source : pipeline.sources) driver.finish(source);
       all.status = driver.run_to_end();
@@ -350,7 +362,8 @@ inline Outcome run_simulated(const Program& program, const Input& input, const s
 enum class Executor { tbb, stepped };
 
 /// With threads, or on this one by App::start_stepped.
-inline Outcome run_for_real(const Program& program, const Input& input, const Settings& settings, Executor executor) {
+inline Outcome run_for_real(const Program& program, const Input& input, const Settings& settings,
+                            Executor executor) {
   Outcome outcome;
   App app;
   Pipeline pipeline(app, outcome);
@@ -386,7 +399,8 @@ inline std::size_t scaled(std::size_t n) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   percent = 25;
 #endif
-  if (const char* wanted = std::getenv("SLIPSTREAM_CONFORMANCE_PERCENT")) percent = std::strtoull(wanted, nullptr, 10);
+  if (const char* wanted = std::getenv("SLIPSTREAM_CONFORMANCE_PERCENT"))
+    percent = std::strtoull(wanted, nullptr, 10);
   return std::max<std::size_t>(1, n * percent / 100);
 }
 
@@ -403,8 +417,10 @@ inline Settings settings_for(std::uint64_t seed) {
 
 using Check = std::function<void(const Input&, const Outcome&)>;
 
-/// All ways on the seeded executor: `runs` runs to the end, and every second input again with snapshots between.
-inline void sweep_simulated(const Program& program, const Shape& shape, const Check& check, std::size_t runs = 240) {
+/// All ways on the seeded executor: `runs` runs to the end, and every second input again with snapshots
+/// between.
+inline void sweep_simulated(const Program& program, const Shape& shape, const Check& check,
+                            std::size_t runs = 240) {
   for (std::uint64_t seed = 1; seed <= scaled(runs); ++seed) {
     std::mt19937_64 random(seed);
     const Input input = make_input(shape, random);
@@ -414,8 +430,10 @@ inline void sweep_simulated(const Program& program, const Shape& shape, const Ch
       check(input, run_simulated(program, input, {settings}));
     }
     if (seed % 2 == 0 && !testing::Test::HasFailure()) {
-      const std::vector<Settings> chain{settings, settings_for(random() % 1000), settings_for(random() % 1000)};
-      SCOPED_TRACE("snapshots between: " + describe(chain[0]) + "; then " + describe(chain[1]) + "; then " + describe(chain[2]));
+      const std::vector<Settings> chain{settings, settings_for(random() % 1000),
+                                        settings_for(random() % 1000)};
+      SCOPED_TRACE("snapshots between: " + describe(chain[0]) + "; then " + describe(chain[1]) + "; then " +
+                   describe(chain[2]));
       check(input, run_simulated(program, input, chain));
     }
     if (testing::Test::HasFailure()) return;
@@ -423,7 +441,8 @@ inline void sweep_simulated(const Program& program, const Shape& shape, const Ch
 }
 
 /// The same over the real executors, with more records and fewer runs.
-inline void sweep_for_real(const Program& program, const Shape& shape, const Check& check, std::size_t runs = 24) {
+inline void sweep_for_real(const Program& program, const Shape& shape, const Check& check,
+                           std::size_t runs = 24) {
   for (std::uint64_t seed = 1; seed <= std::max<std::size_t>(8, scaled(runs)); ++seed) {
     std::mt19937_64 random(seed);
     const Input input = make_input(shape, random, scaled(10));
@@ -444,14 +463,18 @@ inline void expect_same_set(Lines expected, Lines got) {
   std::sort(expected.begin(), expected.end(), order);
   std::sort(got.begin(), got.end(), order);
   Lines missing, extra;
-  std::set_difference(expected.begin(), expected.end(), got.begin(), got.end(), std::back_inserter(missing), order);
-  std::set_difference(got.begin(), got.end(), expected.begin(), expected.end(), std::back_inserter(extra), order);
+  std::set_difference(expected.begin(), expected.end(), got.begin(), got.end(), std::back_inserter(missing),
+                      order);
+  std::set_difference(got.begin(), got.end(), expected.begin(), expected.end(), std::back_inserter(extra),
+                      order);
   EXPECT_EQ(got.size(), expected.size());
   for (std::size_t i = 0; i < std::min<std::size_t>(5, missing.size()); ++i) {
-    ADD_FAILURE() << "missing: key " << missing[i].key << " time " << show(missing[i].time) << ": " << missing[i].text;
+    ADD_FAILURE() << "missing: key " << missing[i].key << " time " << show(missing[i].time) << ": "
+                  << missing[i].text;
   }
   for (std::size_t i = 0; i < std::min<std::size_t>(5, extra.size()); ++i) {
-    ADD_FAILURE() << "too many: key " << extra[i].key << " time " << show(extra[i].time) << ": " << extra[i].text;
+    ADD_FAILURE() << "too many: key " << extra[i].key << " time " << show(extra[i].time) << ": "
+                  << extra[i].text;
   }
 }
 

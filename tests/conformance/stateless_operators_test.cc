@@ -9,9 +9,13 @@
 namespace slipstream::conformance {
 namespace {
 
-std::string show_event(const Event& e, const RecordInfo& info) { return text_of(info.id, info.time, e.key, e.value, e.text); }
+std::string show_event(const Event& e, const RecordInfo& info) {
+  return text_of(info.id, info.time, e.key, e.value, e.text);
+}
 
-void out_events(Pipeline& p, const std::string& name, const Stream<Event>& stream) { p.out(name, stream, &Event::key, show_event); }
+void out_events(Pipeline& p, const std::string& name, const Stream<Event>& stream) {
+  p.out(name, stream, &Event::key, show_event);
+}
 
 /// Outputs of the model: what one record becomes, and the n of each output.
 using Expand = std::function<std::vector<std::pair<std::uint32_t, Event>>(const Event&)>;
@@ -47,13 +51,17 @@ void expect_outputs(const Input& input, const Lines& got, const Expand& expand) 
   }
 }
 Check check(Expand expand) {
-  return [expand = std::move(expand)](const Input& input, const Outcome& got) { expect_outputs(input, got.at("out"), expand); };
+  return [expand = std::move(expand)](const Input& input, const Outcome& got) {
+    expect_outputs(input, got.at("out"), expand);
+  };
 }
 
 Event changed(const Event& e) { return {e.key + 1, e.value * 2, e.at, e.text + "!"}; }
 bool is_kept(const Event& e) { return e.value % 3 != 0; }
 std::optional<Event> maybe(const Event& e) { return e.value % 2 ? std::optional(changed(e)) : std::nullopt; }
-std::vector<Event> several(const Event& e) { return std::vector<Event>(static_cast<std::size_t>(e.value % 4), changed(e)); }
+std::vector<Event> several(const Event& e) {
+  return std::vector<Event>(static_cast<std::size_t>(e.value % 4), changed(e));
+}
 Generator<Event> lazily(const Event& e) {
   for (std::int64_t i = 0; i < e.value % 4; ++i) {
     Event made = e;
@@ -77,20 +85,22 @@ TEST(MapConformance, KeepsPartitionOrder) {
                   check([](const Event& e) { return numbered({changed(e)}); }), 96);
 }
 TEST(FilterConformance, KeepsPartitionOrder) {
-  sweep_simulated([](Pipeline& p) { out_events(p, "out", p.sources[0].filter(is_kept)); }, {.beyond_bound = 5s},
+  sweep_simulated([](Pipeline& p) { out_events(p, "out", p.sources[0].filter(is_kept)); },
+                  {.beyond_bound = 5s},
                   check([](const Event& e) { return is_kept(e) ? numbered({e}) : numbered({}); }), 96);
 }
 TEST(FlatMapConformance, TakesOptionals) {
-  sweep_simulated([](Pipeline& p) { out_events(p, "out", p.sources[0].flat_map(maybe)); }, {.beyond_bound = 5s},
+  sweep_simulated([](Pipeline& p) { out_events(p, "out", p.sources[0].flat_map(maybe)); },
+                  {.beyond_bound = 5s},
                   check([](const Event& e) { return maybe(e) ? numbered({*maybe(e)}) : numbered({}); }), 96);
 }
 TEST(FlatMapConformance, TakesVectors) {
-  sweep_simulated([](Pipeline& p) { out_events(p, "out", p.sources[0].flat_map(several)); }, {.beyond_bound = 5s},
-                  check([](const Event& e) { return numbered(several(e)); }), 96);
+  sweep_simulated([](Pipeline& p) { out_events(p, "out", p.sources[0].flat_map(several)); },
+                  {.beyond_bound = 5s}, check([](const Event& e) { return numbered(several(e)); }), 96);
 }
 TEST(FlatMapConformance, TakesGenerators) {
-  sweep_simulated([](Pipeline& p) { out_events(p, "out", p.sources[0].flat_map(lazily)); }, {.beyond_bound = 5s},
-                  check([](const Event& e) { return numbered(listed(e)); }), 96);
+  sweep_simulated([](Pipeline& p) { out_events(p, "out", p.sources[0].flat_map(lazily)); },
+                  {.beyond_bound = 5s}, check([](const Event& e) { return numbered(listed(e)); }), 96);
 }
 
 const Program kBranches = [](Pipeline& p) {
@@ -102,7 +112,8 @@ const Program kBranches = [](Pipeline& p) {
 const Check kCheckBranches = [](const Input& input, const Outcome& got) {
   const auto odd = [](const Event& e) { return e.value % 2 == 1; };
   expect_outputs(input, got.at("odd"), [&](const Event& e) { return odd(e) ? numbered({e}) : numbered({}); });
-  expect_outputs(input, got.at("even"), [&](const Event& e) { return odd(e) ? numbered({}) : numbered({e}); });
+  expect_outputs(input, got.at("even"),
+                 [&](const Event& e) { return odd(e) ? numbered({}) : numbered({e}); });
   Lines expected;
   for (std::size_t s : {0u, 1u}) {
     for (const Arrival& a : arrivals(input, s)) {
@@ -127,7 +138,8 @@ TEST(SplitAndMergeConformance, NeitherLoseNorDoubleNorMixUpOnThreadsAndStepped) 
   sweep_for_real(kBranches, {.sources = 2, .beyond_bound = 5s}, kCheckBranches);
 }
 
-/// Records that become far more than a batch holds, one flat_map behind the other, before and behind an exchange.
+/// Records that become far more than a batch holds, one flat_map behind the other, before and behind an
+/// exchange.
 template <class Many>
 Program huge(Many many) {
   return [many](Pipeline& p) {
@@ -137,9 +149,9 @@ Program huge(Many many) {
     p.out(
         "out", expanded, [](std::int64_t v) { return v; },
         [](std::int64_t v, const RecordInfo& info) { return text_of(info.id.offset, v); });
-    auto counts = expanded.key_by([](std::int64_t v) { return v % 16; }).count("counts").filter([](const Keyed<std::int64_t, std::int64_t>& k) {
-      return k.value % 100 == 0;
-    });
+    auto counts = expanded.key_by([](std::int64_t v) { return v % 16; })
+                      .count("counts")
+                      .filter([](const Keyed<std::int64_t, std::int64_t>& k) { return k.value % 100 == 0; });
     p.out("counts", counts, &Keyed<std::int64_t, std::int64_t>::key,
           [](const Keyed<std::int64_t, std::int64_t>& k, const RecordInfo&) { return text_of(k.value); });
   };
@@ -151,7 +163,8 @@ const Check kCheckHuge = [](const Input& input, const Outcome& got) {
   for (const Arrival& a : arrivals(input, 0)) {
     auto& texts = expected[{a.id.source, a.id.partition}];
     for (std::int64_t i = 0; i < size_of(a.event); ++i) {
-      for (std::int64_t v : i % 5000 == 0 ? std::vector<std::int64_t>{i, -i, i} : std::vector<std::int64_t>{i}) {
+      for (std::int64_t v :
+           i % 5000 == 0 ? std::vector<std::int64_t>{i, -i, i} : std::vector<std::int64_t>{i}) {
         texts.push_back(text_of(a.id.offset, v));
         ++counts[v % 16];
       }

@@ -81,8 +81,8 @@ std::string check_reads_and_writes(const Codec<T>& codec, std::string_view bytes
   return "";
 }
 
-/// simdjson's own parser agrees about what is a JSON object, but for numbers too large for it. A fuzzer finds the one
-/// name that is read by watching comparisons: such input is left out.
+/// simdjson's own parser agrees about what is a JSON object, but for numbers too large for it. A fuzzer finds
+/// the one name that is read by watching comparisons: such input is left out.
 inline std::string check_json_like_simdjson(std::string_view bytes) {
   if (bytes.find("a_name_that_no_input_has") != bytes.npos) return "";
   Anything out;

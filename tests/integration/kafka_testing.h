@@ -23,9 +23,7 @@ class RealBroker : public testing::Test {
     ASSERT_EQ(admin.status(), absl::OkStatus());
     admin_ = std::make_unique<kafka::Admin>(*std::move(admin));
   }
-  void TearDown() override {
-    EXPECT_EQ(admin_->delete_topics(topics_), absl::OkStatus());
-  }
+  void TearDown() override { EXPECT_EQ(admin_->delete_topics(topics_), absl::OkStatus()); }
 
   const std::string& broker() const { return broker_; }
   kafka::Admin& admin() { return *admin_; }

@@ -194,8 +194,9 @@ TEST(Checkpoint, PausesForAnOutageThoughAnotherDependencysCheckThrows) {
   auto checkpoint = app.checkpoint<int>(
       "activity", activities,
       {dependency("weather", weather, {.downtime_threshold = 10s}),
-       dependency("map", weather,
-                  {.is_down = [](const Markers&) -> std::optional<Duration> { throw std::runtime_error("no map"); }})},
+       dependency("map", weather, {.is_down = [](const Markers&) -> std::optional<Duration> {
+                    throw std::runtime_error("no map");
+                  }})},
       {.on_downtime = [&](const Outage<int>& o) { down.push_back(o.dependency); }});
   checkpoint.heartbeat(at(100s), "weather").IgnoreError();
   checkpoint.heartbeat(at(100s), "map").IgnoreError();
@@ -520,9 +521,11 @@ TEST(BoundCheckpoint, LetsGoWhenTheDependencyEnds) {
 
 TEST(BoundCheckpoint, LetsGoThoughItsHandlerListensToTheDependencyToo) {
   App app;
-  auto activities = app.source("activities", from(events({{101s, "first"}, {150s, "second"}, {151s, "third"}})))
-                        .event_time(&Event::time);
-  auto weather = app.source("weather", from(events({{100s, "sun"}, {102s, "rain"}}))).event_time(&Event::time);
+  auto activities =
+      app.source("activities", from(events({{101s, "first"}, {150s, "second"}, {151s, "third"}})))
+          .event_time(&Event::time);
+  auto weather =
+      app.source("weather", from(events({{100s, "sun"}, {102s, "rain"}}))).event_time(&Event::time);
   auto checkpoint =
       app.checkpoint("activity", activities, {dependency("weather", weather, {.downtime_threshold = 10s})});
   app.on(checkpoint).handle([](const Event&) {});

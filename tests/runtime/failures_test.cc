@@ -48,14 +48,24 @@ const std::string kWhere = "rows partition 0 offset 137: boom";
 const auto kNothing = [](const auto&) {};
 
 const Position kPositions[] = {
-    {"EventTime", [](App&, const Strings& s) { s.event_time([](const std::string& r) { return time_of(check(r)); }).sink(kNothing); },
+    {"EventTime",
+     [](App&, const Strings& s) {
+       s.event_time([](const std::string& r) { return time_of(check(r)); }).sink(kNothing);
+     },
      "rows: rows partition 0 offset 137: event_time: boom"},
     {"Map", [](App&, const Strings& s) { s.map(check).named("node").sink(kNothing); }, "node: " + kWhere},
-    {"Filter", [](App&, const Strings& s) { s.filter([](const std::string& r) { return !check(r).empty(); }).named("node").sink(kNothing); },
+    {"Filter",
+     [](App&, const Strings& s) {
+       s.filter([](const std::string& r) { return !check(r).empty(); }).named("node").sink(kNothing);
+     },
      "node: " + kWhere},
     {"FlatMap",
      [](App&, const Strings& s) {
-       s.flat_map([](const std::string& r) { return std::vector<std::string>{check(r), r}; }).named("node").sink(kNothing);
+       s.flat_map([](const std::string& r) {
+          return std::vector<std::string>{check(r), r};
+        })
+           .named("node")
+           .sink(kNothing);
      },
      "node: " + kWhere},
     {"Generator",
@@ -63,7 +73,9 @@ const Position kPositions[] = {
        s.flat_map([](const std::string& r) -> Generator<std::string> {
           co_yield r;
           co_yield check(r);
-        }).named("node").sink(kNothing);
+        })
+           .named("node")
+           .sink(kNothing);
      },
      "node: " + kWhere},
     {"Split",
@@ -73,28 +85,41 @@ const Position kPositions[] = {
        b.sink(kNothing);
      },
      "node: " + kWhere},
-    {"KeyBy", [](App&, const Strings& s) { s.key_by(check).count("node").sink(kNothing); }, "node: " + kWhere},
+    {"KeyBy", [](App&, const Strings& s) { s.key_by(check).count("node").sink(kNothing); },
+     "node: " + kWhere},
     {"RunningAggregate",
-     [](App&, const Strings& s) { s.key_by(&std::string::size).aggregate<Tally>("node").sink(kNothing); }, "node: " + kWhere},
+     [](App&, const Strings& s) { s.key_by(&std::string::size).aggregate<Tally>("node").sink(kNothing); },
+     "node: " + kWhere},
     {"Reduce",
      [](App&, const Strings& s) {
-       s.key_by(&std::string::size).reduce("node", [](const std::string&, const std::string& b) { return check(b); }).sink(kNothing);
+       s.key_by(&std::string::size)
+           .reduce("node", [](const std::string&, const std::string& b) { return check(b); })
+           .sink(kNothing);
      },
      "node: " + kWhere},
     {"WindowKey",
      [](App&, const Strings& s) {
-       s.event_time(time_of).key_by(check).window(tumbling(std::chrono::seconds(10))).count("node").sink(kNothing);
+       s.event_time(time_of)
+           .key_by(check)
+           .window(tumbling(std::chrono::seconds(10)))
+           .count("node")
+           .sink(kNothing);
      },
      "node: " + kWhere},
     {"WindowAggregate",
      [](App&, const Strings& s) {
-       s.event_time(time_of).key_by(&std::string::size).window(tumbling(std::chrono::seconds(10))).aggregate<Tally>("node").sink(kNothing);
+       s.event_time(time_of)
+           .key_by(&std::string::size)
+           .window(tumbling(std::chrono::seconds(10)))
+           .aggregate<Tally>("node")
+           .sink(kNothing);
      },
      "node: " + kWhere},
     {"Process",
      [](App&, const Strings& s) {
        s.key_by(&std::string::size)
-           .process<int, int>("node", [](const std::string& r, int&, ProcessContext<std::size_t, int>&) { check(r); })
+           .process<int, int>("node",
+                              [](const std::string& r, int&, ProcessContext<std::size_t, int>&) { check(r); })
            .sink(kNothing);
      },
      "node: " + kWhere},
@@ -102,7 +127,8 @@ const Position kPositions[] = {
      [](App&, const Strings& s) {
        auto t = s.event_time(time_of);
        t.key_by(&std::string::size)
-           .as_of_join("node", t.key_by(&std::string::size), {}, [](const std::string& l, const std::string*) { return check(l); })
+           .as_of_join("node", t.key_by(&std::string::size), {},
+                       [](const std::string& l, const std::string*) { return check(l); })
            .sink(kNothing);
      },
      "node: " + kWhere},
@@ -110,12 +136,18 @@ const Position kPositions[] = {
      [](App&, const Strings& s) {
        auto t = s.event_time(time_of);
        t.key_by([](const std::string& r) { return r; })
-           .as_of_join("node", t.key_by(check), {}, [](const std::string& l, const std::string*) { return l; })
+           .as_of_join("node", t.key_by(check), {},
+                       [](const std::string& l, const std::string*) { return l; })
            .sink(kNothing);
      },
      "node: " + kWhere},
-    {"CallableSink", [](App&, const Strings& s) { s.sink([](const std::string& r) { check(r); }, {.name = "node"}); }, "node: " + kWhere},
-    {"BlockingSink", [](App&, const Strings& s) { s.sink([](const std::string& r) { check(r); }, {.name = "node", .blocking = true}); },
+    {"CallableSink",
+     [](App&, const Strings& s) { s.sink([](const std::string& r) { check(r); }, {.name = "node"}); },
+     "node: " + kWhere},
+    {"BlockingSink",
+     [](App&, const Strings& s) {
+       s.sink([](const std::string& r) { check(r); }, {.name = "node", .blocking = true});
+     },
      "node: " + kWhere},
     {"Encoder",
      [](App&, const Strings& s) {
@@ -126,20 +158,23 @@ const Position kPositions[] = {
            return absl::OkStatus();
          };
        };
-       s.sink(encoded(std::make_shared<FakeSink>(FakeSink::Options{}, std::make_shared<Journal>()), codec), {.name = "node"});
+       s.sink(encoded(std::make_shared<FakeSink>(FakeSink::Options{}, std::make_shared<Journal>()), codec),
+              {.name = "node"});
      },
      "node: " + kWhere},
     {"SinkKey",
      [](App&, const Strings& s) {
-       s.sink(encoded<std::string>(std::make_shared<FakeSink>(FakeSink::Options{}, std::make_shared<Journal>()), text(),
-                                   [](const std::string& r, std::string& key) { key = check(r); }),
-              {.name = "node"});
+       s.sink(
+           encoded<std::string>(std::make_shared<FakeSink>(FakeSink::Options{}, std::make_shared<Journal>()),
+                                text(), [](const std::string& r, std::string& key) { key = check(r); }),
+           {.name = "node"});
      },
      "node: " + kWhere},
     {"DeadLetterSink",
      [](App& app, const Strings& s) {
        s.map(check).on_error(ErrorPolicy::dead_letter()).sink(kNothing);
-       app.dead_letters().sink([](const DeadLetter& l) { throw std::runtime_error(l.error + " again"); }, {.name = "node"});
+       app.dead_letters().sink([](const DeadLetter& l) { throw std::runtime_error(l.error + " again"); },
+                               {.name = "node"});
      },
      "node: " + kWhere + " again"},
     {"NotAStdException",
@@ -147,11 +182,15 @@ const Position kPositions[] = {
        s.map([](const std::string& r) -> std::string {
           if (r == kBad) throw 42;
           return r;
-        }).named("node").sink(kNothing);
+        })
+           .named("node")
+           .sink(kNothing);
      },
      "node: rows partition 0 offset 137: an exception that isn't a std::exception"},
     {"AfterRetries",
-     [](App&, const Strings& s) { s.map(check).named("node").on_error(ErrorPolicy::retry(3, Duration(1))).sink(kNothing); },
+     [](App&, const Strings& s) {
+       s.map(check).named("node").on_error(ErrorPolicy::retry(3, Duration(1))).sink(kNothing);
+     },
      "node: " + kWhere},
 };
 
@@ -177,12 +216,15 @@ TEST_P(Failure, NamesNodeRecordAndCause) {
   if (expected.starts_with("rows: ")) expected = expected.substr(6);
   EXPECT_EQ(end.status.message(), expected);
   EXPECT_EQ(end.metrics.in_flight_bytes, 0u);
-  EXPECT_THAT(journal->ends(), ElementsAre("rows open", "other open", "sink open", "sink close", "rows close", "other close"));
+  EXPECT_THAT(journal->ends(),
+              ElementsAre("rows open", "other open", "sink open", "sink close", "rows close", "other close"));
 }
 
-INSTANTIATE_TEST_SUITE_P(Positions, Failure, testing::Combine(testing::ValuesIn(kPositions), testing::Values(1, 2)),
+INSTANTIATE_TEST_SUITE_P(Positions, Failure,
+                         testing::Combine(testing::ValuesIn(kPositions), testing::Values(1, 2)),
                          [](const auto& info) {
-                           return std::string(std::get<0>(info.param).name) + "Parallelism" + std::to_string(std::get<1>(info.param));
+                           return std::string(std::get<0>(info.param).name) + "Parallelism" +
+                                  std::to_string(std::get<1>(info.param));
                          });
 
 TEST(Failure, InATimerNamesTheTimer) {
@@ -191,7 +233,8 @@ TEST(Failure, InATimerNamesTheTimer) {
       .event_time(time_of)
       .key_by(&std::string::size)
       .process<int, int>(
-          "node", [](const std::string& r, int&, ProcessContext<std::size_t, int>& c) { c.set_timer(time_of(r)); },
+          "node",
+          [](const std::string& r, int&, ProcessContext<std::size_t, int>& c) { c.set_timer(time_of(r)); },
           [](EventTime, int&, ProcessContext<std::size_t, int>&) { throw std::runtime_error("boom"); })
       .sink(kNothing);
   const Ended end = run_to_end(app);
@@ -205,8 +248,10 @@ TEST(Failure, OfARecordThatIsSkippedEndsNothing) {
     std::vector<std::string> rows;
     for (int i = 0; i < 1'000; ++i) rows.push_back(std::to_string(i));
     std::int64_t results = 0;
-    auto keyed = app.source(from(rows)).key_by(check).process<int, int>(
-        "node", [](const std::string&, int&, ProcessContext<std::string, int>& c) { c.emit(1); });
+    auto keyed = app.source(from(rows))
+                     .key_by(check)
+                     .process<int, int>("node", [](const std::string&, int&,
+                                                   ProcessContext<std::string, int>& c) { c.emit(1); });
     keyed.on_error(ErrorPolicy::skip());
     keyed.sink([&](int) { ++results; });
     const Ended end = run_to_end(app);
@@ -343,7 +388,8 @@ TEST_F(Connectors, ASourceThatCannotCommit) {
 TEST(Failure, OfTheSecondSourceClosesTheFirst) {
   auto journal = std::make_shared<Journal>();
   auto good = std::make_shared<FakeSource>(FakeSource::Options{.name = "good"}, journal);
-  auto bad = std::make_shared<FakeSource>(FakeSource::Options{.name = "bad", .open = absl::NotFoundError("no")}, journal);
+  auto bad = std::make_shared<FakeSource>(
+      FakeSource::Options{.name = "bad", .open = absl::NotFoundError("no")}, journal);
   App app;
   app.source("good", decoded(good, text())).sink(kNothing);
   app.source("bad", decoded(bad, text())).sink(kNothing);
@@ -357,7 +403,8 @@ TEST(App, RunsOnce) {
   EXPECT_TRUE(app.run().ok());
   EXPECT_EQ(app.run(), absl::FailedPreconditionError("an App runs once; make another one"));
   EXPECT_EQ(app.start().status(), absl::FailedPreconditionError("an App runs once; make another one"));
-  EXPECT_EQ(app.start_stepped().status(), absl::FailedPreconditionError("an App runs once; make another one"));
+  EXPECT_EQ(app.start_stepped().status(),
+            absl::FailedPreconditionError("an App runs once; make another one"));
 }
 
 TEST(Run, SaysTheSameThingEachTime) {

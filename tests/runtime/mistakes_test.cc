@@ -124,7 +124,8 @@ TEST(Mistakes, CountingBehindASpeculativeJoin) {
             refusal("as-of join 'second'"));
   App app;
   joined(app)
-      .process<int, Row>("own", [](const Row& r, int&, ProcessContext<int, Row>& context) { context.emit(r); })
+      .process<int, Row>("own",
+                         [](const Row& r, int&, ProcessContext<int, Row>& context) { context.emit(r); })
       .sink(kNothing);
   EXPECT_TRUE(app.run().ok());
 }

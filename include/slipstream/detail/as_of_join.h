@@ -12,13 +12,13 @@
 
 namespace slipstream::detail {
 
-/// Joins each left record with the newest right record of its key at or before its time. A left record is held
-/// until the right watermark proves that no such record can still come. Final: neither arrival order within
-/// the bounds nor parallelism, batches or schedule can be seen in the set of results.
+/// Joins each left record with the newest right record of its key at or before its time. A left record is
+/// held until the right watermark proves that no such record can still come. Final: neither arrival order
+/// within the bounds nor parallelism, batches or schedule can be seen in the set of results.
 ///
-/// Speculative: a left record that isn't settled yet is joined with what is there, and held. When it is settled
-/// and the newest right record is another one, it is joined again, under the same id. So the last result of each
-/// id is the final one; the output's watermark doesn't pass a record before that.
+/// Speculative: a left record that isn't settled yet is joined with what is there, and held. When it is
+/// settled and the newest right record is another one, it is joined again, under the same id. So the last
+/// result of each id is the final one; the output's watermark doesn't pass a record before that.
 ///
 /// State per key: right rows from the newest one at or before the horizon on, where the horizon is the oldest
 /// time a left record may still have.
@@ -104,7 +104,8 @@ class AsOfJoin final : public KeyedOperator<Left, LeftKey> {
     }
     Key key{};
     Row row;
-    if (!load(entry, key) || !load(entry, row.value) || !this->load_columns(entry, row.time, row.id, headers)) {
+    if (!load(entry, key) || !load(entry, row.value) ||
+        !this->load_columns(entry, row.time, row.id, headers)) {
       return damaged();
     }
     insert(key, std::move(row));
@@ -230,8 +231,8 @@ class AsOfJoin final : public KeyedOperator<Left, LeftKey> {
           if (!is_as_of_resolved(ready_.times[at], right_watermark_)) {
             ++speculations;
             hold_row(ready_.times[at], ready_.ids[at],
-                     {std::move(ready_.values[at]), ready_.headers.empty() ? nullptr : ready_.headers[at], true,
-                      id_of(right)});
+                     {std::move(ready_.values[at]), ready_.headers.empty() ? nullptr : ready_.headers[at],
+                      true, id_of(right)});
           }
           ready_.move_columns_down(at, kept++);
           return true;

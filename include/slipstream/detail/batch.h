@@ -78,13 +78,15 @@ class IdColumn {
   /// Appends `count` consecutive offsets.
   void push_offsets(std::int64_t first, std::size_t count) {
     const std::int64_t delta = first - head_.offset;
-    if (!full_.empty() || !ns_.empty() || delta < 0 || delta + static_cast<std::int64_t>(count) > UINT32_MAX) {
+    if (!full_.empty() || !ns_.empty() || delta < 0 ||
+        delta + static_cast<std::int64_t>(count) > UINT32_MAX) {
       for (std::size_t i = 0; i < count; ++i) push_offset(first + static_cast<std::int64_t>(i));
       return;
     }
     const std::size_t before = deltas_.size();
     deltas_.resize(before + count);
-    std::iota(deltas_.begin() + static_cast<std::ptrdiff_t>(before), deltas_.end(), static_cast<std::uint32_t>(delta));
+    std::iota(deltas_.begin() + static_cast<std::ptrdiff_t>(before), deltas_.end(),
+              static_cast<std::uint32_t>(delta));
   }
   /// Becomes the picked ids of another column, in that order.
   void gather(const IdColumn& from, std::span<const std::uint32_t> picks) {
@@ -161,8 +163,8 @@ class IdColumn {
   bool started_ = false;
 };
 
-/// The n of the j-th output made from a record whose own n is `parent`. Unique while no record makes more than
-/// 65,536 outputs in two steps one after the other.
+/// The n of the j-th output made from a record whose own n is `parent`. Unique while no record makes more
+/// than 65,536 outputs in two steps one after the other.
 constexpr std::uint32_t output_number(std::uint32_t parent, std::size_t j) {
   return (parent << 16) + static_cast<std::uint32_t>(j);
 }
@@ -170,17 +172,18 @@ constexpr std::uint32_t output_number(std::uint32_t parent, std::size_t j) {
 /// What a record's event time and id take in a batch beside its value.
 inline constexpr std::size_t kColumnBytes = sizeof(EventTime) + sizeof(std::uint32_t);
 
-/// The columns every batch has, whatever its record type. Optional columns are empty when no record needs them.
+/// The columns every batch has, whatever its record type. Optional columns are empty when no record needs
+/// them.
 struct BatchBase : Message {
   BatchBase() : Message(Kind::batch) {}
 
-  std::vector<EventTime> times;     ///< empty: the stream has no event time
+  std::vector<EventTime> times;  ///< empty: the stream has no event time
   IdColumn ids;
   std::vector<HeadersPtr> headers;  ///< optional
   /// Optional: the source partition's watermark when the record was read. Only batches with a late record
   /// have it, so lateness doesn't depend on how far other partitions or lanes have got.
   std::vector<EventTime> stamps;
-  std::size_t bytes = 0;            ///< what the batch is charged with
+  std::size_t bytes = 0;  ///< what the batch is charged with
 
   EventTime time(std::size_t i) const { return times.empty() ? kMinTime : times[i]; }
   const Headers* header(std::size_t i) const { return headers.empty() ? nullptr : headers[i].get(); }

@@ -13,8 +13,8 @@ namespace slipstream::detail {
 /// Where an edge leads, as the lane that owns the edge knows it.
 struct EdgeEnv {
   LaneServices* lane = nullptr;
-  int edge = 0;              ///< the lane's number of this edge
-  std::uint32_t lanes = 1;   ///< of the stage it leads to
+  int edge = 0;             ///< the lane's number of this edge
+  std::uint32_t lanes = 1;  ///< of the stage it leads to
   std::uint32_t shards = 128;
 };
 
@@ -38,16 +38,14 @@ template <class T>
 class Forward final : public Receiver<T> {
  public:
   explicit Forward(const EdgeEnv& env) : env_(env) {}
-  void receive(Batch<T>& batch) override {
-    send_whole(env_, batch);
-  }
+  void receive(Batch<T>& batch) override { send_whole(env_, batch); }
 
  private:
   EdgeEnv env_;
 };
 
-/// Each record to the lane that owns its key's shard. Everything received is sent before receive() returns, so
-/// a watermark never overtakes a record.
+/// Each record to the lane that owns its key's shard. Everything received is sent before receive() returns,
+/// so a watermark never overtakes a record.
 template <class T, class KeyOf>
 class Exchange final : public Receiver<T> {
  public:
@@ -74,8 +72,8 @@ class Exchange final : public Receiver<T> {
       picks_[lane_of(batch.values[i])].push_back(static_cast<std::uint32_t>(i));
     }
   }
-  /// A record whose key can't be had goes to any lane: the operator there asks for the key again, and its error
-  /// policy decides.
+  /// A record whose key can't be had goes to any lane: the operator there asks for the key again, and its
+  /// error policy decides.
   std::uint32_t lane_of(const T& value) const {
     try {
       return lane_of_shard_[shard_of(hash_key(std::invoke(*key_of_, value)), env_.shards)];

@@ -14,7 +14,8 @@ enum ExitCode {
 };
 
 /// DeadlineExceeded: not drained. Unavailable, Unauthenticated, PermissionDenied: broker. InvalidArgument,
-/// NotFound, AlreadyExists, FailedPrecondition, OutOfRange, Unimplemented: usage. Any other error: a record's.
+/// NotFound, AlreadyExists, FailedPrecondition, OutOfRange, Unimplemented: usage. Any other error: a
+/// record's.
 ExitCode exit_code(const absl::Status& status);
 
 }  // namespace slipstream::detail

@@ -368,7 +368,8 @@ class HandlerPort final : public HandlerPortBase {
       other.pop();
     }
     void count(HeldBy& held) const {
-      for (std::size_t i = at; i < records.size(); ++i) ++held[{records.ids[i].source, records.ids[i].partition}];
+      for (std::size_t i = at; i < records.size(); ++i)
+        ++held[{records.ids[i].source, records.ids[i].partition}];
     }
     EventTime oldest() const {
       EventTime oldest = kMaxTime;

@@ -48,8 +48,8 @@ concept RangeLike = requires(R& r) {
   std::begin(r);
   std::end(r);
 };
-/// A range whose elements are there already: walking it runs no user code. A view that makes its elements, such as
-/// std::views::transform, may know its size too, but gives them out by value.
+/// A range whose elements are there already: walking it runs no user code. A view that makes its elements,
+/// such as std::views::transform, may know its size too, but gives them out by value.
 template <class R>
 concept StoredRange = RangeLike<R> && requires(R& r) {
   std::size(r);

@@ -48,8 +48,8 @@ constexpr bool is_key_type() {
 template <class T>
 concept KeyType = is_key_type<T>();
 
-/// Whether two keys are one: their canonical bytes are equal. As ==, but all NaNs are the same, and structs with
-/// fields need no operator of their own.
+/// Whether two keys are one: their canonical bytes are equal. As ==, but all NaNs are the same, and structs
+/// with fields need no operator of their own.
 template <class T>
 bool same_key(const T& a, const T& b) {
   if constexpr (std::is_floating_point_v<T>) {
@@ -59,7 +59,8 @@ bool same_key(const T& a, const T& b) {
   } else if constexpr (ChronoTimePoint<T>) {
     return same_key(a.time_since_epoch().count(), b.time_since_epoch().count());
   } else if constexpr (HasFields<T>) {
-    return with_fields<T>([&](const auto&... field) { return (same_key(a.*field.member, b.*field.member) && ...); });
+    return with_fields<T>(
+        [&](const auto&... field) { return (same_key(a.*field.member, b.*field.member) && ...); });
   } else if constexpr (Optional<T>) {
     return a.has_value() == b.has_value() && (!a || same_key(*a, *b));
   } else if constexpr (TupleLike<T>) {

@@ -113,7 +113,8 @@ class KeyTable {
   void grow() {
     const std::size_t capacity = tags_.empty() ? 16 : tags_.size() * 2;
     std::vector<std::uint32_t> tags(capacity);
-    Slot* slots = static_cast<Slot*>(::operator new(capacity * sizeof(Slot), std::align_val_t{alignof(Slot)}));
+    Slot* slots =
+        static_cast<Slot*>(::operator new(capacity * sizeof(Slot), std::align_val_t{alignof(Slot)}));
     mask_ = capacity - 1;
     for (std::size_t from = 0; from < tags_.size(); ++from) {
       if (tags_[from] == 0) continue;

@@ -42,9 +42,10 @@ class KeyedOperator : public TypedOperator<In> {
       try {
         const std::uint32_t shard = slot(hash_key<Key>(std::invoke(key_of, batch.values[i])));
         if (lane_of_shard(shard, this->env_.lanes) == this->env_.index) continue;
-        this->lane().fail(*this, batch.ids[i],
-                          "a defect in slipstream: shard " + std::to_string(shard) + " came to another lane than its own",
-                          absl::StatusCode::kInternal);
+        this->lane().fail(
+            *this, batch.ids[i],
+            "a defect in slipstream: shard " + std::to_string(shard) + " came to another lane than its own",
+            absl::StatusCode::kInternal);
         return;
       } catch (...) {  // the error policy will decide about it
       }
@@ -55,8 +56,8 @@ class KeyedOperator : public TypedOperator<In> {
   std::shared_ptr<const KeyOf> key_of_;
 };
 
-/// Whether a user function may leave its state half changed when it throws, so that it needs a copy to go back
-/// to. Under ErrorPolicy::fail nobody sees the state again.
+/// Whether a user function may leave its state half changed when it throws, so that it needs a copy to go
+/// back to. Under ErrorPolicy::fail nobody sees the state again.
 inline bool needs_undo(const ErrorPolicy& errors) {
   return errors.retries > 0 || errors.action != ErrorPolicy::Action::fail;
 }

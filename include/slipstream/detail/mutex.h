@@ -3,8 +3,8 @@
 #include <condition_variable>
 #include <mutex>
 
-/// A mutex whose use Clang checks at compile time (-Wthread-safety): say on a member which mutex guards it, on a
-/// function which one its caller holds. With other compilers the annotations are nothing.
+/// A mutex whose use Clang checks at compile time (-Wthread-safety): say on a member which mutex guards it,
+/// on a function which one its caller holds. With other compilers the annotations are nothing.
 ///
 ///   mutable Mutex mutex_;
 ///   std::size_t bytes_ SLIPSTREAM_GUARDED_BY(mutex_) = 0;

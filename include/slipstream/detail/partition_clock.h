@@ -15,9 +15,9 @@ struct PartitionClock {
   std::int64_t next_offset = 0;
 };
 
-/// Moves the clock over the event times of records read one after the other. `stamps` gets, for each record, the
-/// watermark it came behind, when any of them is late; else it stays empty. Returns how many were older than the
-/// newest before them.
+/// Moves the clock over the event times of records read one after the other. `stamps` gets, for each record,
+/// the watermark it came behind, when any of them is late; else it stays empty. Returns how many were older
+/// than the newest before them.
 std::size_t observe(PartitionClock& clock, std::span<const EventTime> times, Duration max_out_of_orderness,
                     std::vector<EventTime>& stamps);
 

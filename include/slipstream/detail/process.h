@@ -24,9 +24,9 @@ class ProcessContext {
 
   /// Emits with the event time of the record or the timer.
   void emit(Out value) { outputs_.push_back(std::move(value)); }
-  /// Calls on_timer for this key when the watermark reaches `at`. Setting the same time twice is once. When the
-  /// input has ended, the watermark is kMaxTime and every timer is due: an on_timer that sets the next one, for
-  /// ever, must look at watermark() and stop then, or the run fails.
+  /// Calls on_timer for this key when the watermark reaches `at`. Setting the same time twice is once. When
+  /// the input has ended, the watermark is kMaxTime and every timer is due: an on_timer that sets the next
+  /// one, for ever, must look at watermark() and stop then, or the run fails.
   void set_timer(EventTime at) { timers_.push_back({at, true}); }
   void cancel_timer(EventTime at) { timers_.push_back({at, false}); }
   /// Drops the key's state; the next record of the key starts anew. Its timers stay.
@@ -74,8 +74,8 @@ class Process final : public KeyedOperator<In, KeyOf> {
 
  public:
   using typename Base::Key;
-  Process(const OperatorEnv& env, std::shared_ptr<const KeyOf> key_of, std::shared_ptr<const OnRecord> on_record,
-          std::shared_ptr<const OnTimer> on_timer)
+  Process(const OperatorEnv& env, std::shared_ptr<const KeyOf> key_of,
+          std::shared_ptr<const OnRecord> on_record, std::shared_ptr<const OnTimer> on_timer)
       : Base(env, std::move(key_of)), on_record_(std::move(on_record)), on_timer_(std::move(on_timer)) {}
   OutputPort<Out> out;
 
@@ -240,8 +240,9 @@ class Process final : public KeyedOperator<In, KeyOf> {
   }
   void fail_endless(EventTime at, std::uint64_t hash) {
     timers_.clear();
-    this->lane().fail(*this, timer_id(at, hash),
-                      "on_timer goes on setting timers after the end of the input; set none when watermark() is kMaxTime");
+    this->lane().fail(
+        *this, timer_id(at, hash),
+        "on_timer goes on setting timers after the end of the input; set none when watermark() is kMaxTime");
   }
   void fire(EventTime at, std::uint64_t hash, const Key& key) {
     RecordId id = timer_id(at, hash);

@@ -12,13 +12,13 @@ namespace slipstream::detail {
 /// another parallelism can take them over; watermarks by source partition, never by lane.
 struct Snapshot {
   struct NodeState {
-    std::string schema;  ///< layout of the entries
+    std::string schema;                                 ///< layout of the entries
     std::multimap<std::uint32_t, std::string> entries;  ///< by slot
   };
-  std::string hash;             ///< which hash made the shards
+  std::string hash;  ///< which hash made the shards
   std::uint32_t shards = 0;
-  std::map<std::string, NodeState> nodes;                       ///< by node name
-  std::map<std::string, std::vector<PartitionClock>> sources;   ///< by source name
+  std::map<std::string, NodeState> nodes;                      ///< by node name
+  std::map<std::string, std::vector<PartitionClock>> sources;  ///< by source name
 };
 
 }  // namespace slipstream::detail

@@ -81,7 +81,9 @@ class SourceSwitch {
 
   // For the lanes that read
   /// Some port has as much of the partition as it may hold.
-  bool is_full(int partition) const { return any_full_.load(std::memory_order_acquire) && is_partition_full(partition); }
+  bool is_full(int partition) const {
+    return any_full_.load(std::memory_order_acquire) && is_partition_full(partition);
+  }
   struct Seek {
     std::int64_t offset = 0;
     std::uint64_t number = 0;  ///< of the seek() that asked for it

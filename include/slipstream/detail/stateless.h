@@ -190,9 +190,9 @@ class Walk {
   bool taken_ = false;
 };
 
-/// Zero to many outputs per record. What one record becomes is sent only when its function is done with it, so
-/// that a record that fails leaves nothing behind; beyond kMaxAtomic lazily made outputs that is given up, and
-/// a failure then ends the run whatever the policy.
+/// Zero to many outputs per record. What one record becomes is sent only when its function is done with it,
+/// so that a record that fails leaves nothing behind; beyond kMaxAtomic lazily made outputs that is given up,
+/// and a failure then ends the run whatever the policy.
 template <class In, class Out, class F>
 class FlatMap final : public TypedOperator<In> {
  public:
@@ -223,7 +223,8 @@ class FlatMap final : public TypedOperator<In> {
 
  private:
   using R = ResultOf<const F&, In>;
-  static constexpr bool kStored = StoredRange<std::remove_reference_t<R>> || OptionalLike<std::remove_reference_t<R>>;
+  static constexpr bool kStored =
+      StoredRange<std::remove_reference_t<R>> || OptionalLike<std::remove_reference_t<R>>;
 
   void start(Batch<In>& batch) {
     input_.clear();
@@ -275,8 +276,9 @@ class FlatMap final : public TypedOperator<In> {
   void undo(std::size_t i) {
     walk_.reset();
     if (sent_ > 0) {
-      this->lane().fail(*this, input_.ids[i],
-                        "failed after " + std::to_string(sent_) + " of its outputs were sent; they can't be taken back");
+      this->lane().fail(
+          *this, input_.ids[i],
+          "failed after " + std::to_string(sent_) + " of its outputs were sent; they can't be taken back");
     }
     result_.truncate(result_.size() - (made_ - sent_));
     made_ = sent_ = 0;
@@ -288,12 +290,12 @@ class FlatMap final : public TypedOperator<In> {
 
   Shared<F> f_;
   Batch<In> input_;
-  Batch<In> behind_;         ///< what came while input_ was cut short
-  std::size_t at_ = 0;       ///< the record of input_ to go on with
+  Batch<In> behind_;    ///< what came while input_ was cut short
+  std::size_t at_ = 0;  ///< the record of input_ to go on with
   Batch<Out> result_;
   std::optional<Walk<R>> walk_;  ///< of the record at at_, when it is cut short
-  std::size_t made_ = 0;     ///< outputs of that record so far
-  std::size_t sent_ = 0;     ///< of them, sent
+  std::size_t made_ = 0;         ///< outputs of that record so far
+  std::size_t sent_ = 0;         ///< of them, sent
 };
 
 }  // namespace slipstream::detail
