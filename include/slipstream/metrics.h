@@ -45,7 +45,9 @@ struct PartitionMetrics {
   EventTime watermark = kMinTime;
   EventTime largest_time = kMinTime;
   std::string state;               ///< "active", "waiting", "caught up", "finished", "stopped"
-  std::vector<std::string> gates;  ///< why it isn't read; "weather" waits for a source of that name
+  std::vector<std::string> gates;  ///< why it isn't read: "weather" waits for a source of that name,
+                                   ///< "memory" for state to shrink, "held" for handlers that were paused
+                                   ///< with much of it; others are reasons given to pause()
 };
 
 /// A picture of a run at one time. Counts of different nodes are read one after the other, so they fit

@@ -1,7 +1,9 @@
 #pragma once
 #include <chrono>
+#include <concepts>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -97,6 +99,11 @@ class Topic {
                     std::chrono::milliseconds timeout = kSeekTimeout) const {
     if (absl::Status s = detail::await_topic_run(*impl_->by_hand, name(), timeout); !s.ok()) return s;
     return impl_->by_hand->seek(offsets);
+  }
+  /// So that seek({}), which could mean either, doesn't compile.
+  absl::Status seek(std::initializer_list<std::pair<const int, std::int64_t>> offsets,
+                    std::chrono::milliseconds timeout = kSeekTimeout) const {
+    return seek(std::map<int, std::int64_t>(offsets), timeout);
   }
 
   // For handler.h
