@@ -868,11 +868,11 @@ Metrics Engine::metrics() const {
         }
       }
       if (gates & Gates::kMemory) pm.gates.push_back("memory");
-      if (gates & Gates::kHeld) pm.gates.push_back("held");
       if (gates & Gates::kByHand) {
         for (std::string& reason : source->node->source_switch->reasons(static_cast<int>(p)))
           pm.gates.push_back(std::move(reason));
       }
+      if (gates & Gates::kHeld) pm.gates.push_back("held");
       m.partitions.push_back(std::move(pm));
     }
   }

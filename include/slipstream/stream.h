@@ -451,7 +451,7 @@ class SourceStream : public Stream<T> {
   absl::Status seek(const std::map<int, std::int64_t>& offsets) const {
     return node().source_switch->seek(offsets);
   }
-  /// So that seek({}), which could mean either, doesn't compile.
+  /// So that seek({}) means none.
   absl::Status seek(std::initializer_list<std::pair<const int, std::int64_t>> offsets) const {
     return seek(std::map<int, std::int64_t>(offsets));
   }

@@ -100,7 +100,7 @@ class Topic {
     if (absl::Status s = detail::await_topic_run(*impl_->by_hand, name(), timeout); !s.ok()) return s;
     return impl_->by_hand->seek(offsets);
   }
-  /// So that seek({}), which could mean either, doesn't compile.
+  /// So that seek({}) means none.
   absl::Status seek(std::initializer_list<std::pair<const int, std::int64_t>> offsets,
                     std::chrono::milliseconds timeout = kSeekTimeout) const {
     return seek(std::map<int, std::int64_t>(offsets), timeout);

@@ -313,6 +313,7 @@ TEST(Seek, NeedsARunAndASourceThatHasNotEnded) {
   Simulated s(app);
   EXPECT_EQ(source.seek(0),
             absl::FailedPreconditionError("numbers partition 0 has ended: all of it was read and handled"));
+  EXPECT_EQ(endless.seek({}), absl::OkStatus()) << "none of its partitions";
   endless.stop();
   EXPECT_EQ(endless.seek(0), absl::FailedPreconditionError("endless was stopped: nothing can be sought"));
   EXPECT_TRUE(s.run.run_to_end());

@@ -1,4 +1,0 @@
-// expect: is ambiguous
-#include "orders.h"
-
-void f() { (void)orders.seek({}); }
