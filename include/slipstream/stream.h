@@ -429,6 +429,10 @@ class SourceStream : public Stream<T> {
   void pause(Partition) const {
     static_assert(detail::kNever<Partition>, "pause() of a partition: give a reason and the partition");
   }
+  template <std::same_as<int> Partition>
+  void resume(Partition) const {
+    static_assert(detail::kNever<Partition>, "resume() of a partition: give a reason and the partition");
+  }
   /// The same for one of its partitions, beside the reasons of the whole source: either pauses it. A
   /// partition the source doesn't have yet is paused from its first record on.
   void pause(std::string_view reason, int partition) const { node().source_switch->pause(reason, partition); }

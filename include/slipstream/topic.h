@@ -86,6 +86,10 @@ class Topic {
   void pause(Partition) const {
     static_assert(detail::kNever<Partition>, "pause() of a partition: give a reason and the partition");
   }
+  template <std::same_as<int> Partition>
+  void resume(Partition) const {
+    static_assert(detail::kNever<Partition>, "resume() of a partition: give a reason and the partition");
+  }
   void pause(std::string_view reason, int partition) const { impl_->by_hand->pause(reason, partition); }
   void resume(std::string_view reason, int partition) const { impl_->by_hand->resume(reason, partition); }
   void stop() const { impl_->by_hand->stop(); }

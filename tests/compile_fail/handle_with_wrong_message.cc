@@ -1,5 +1,4 @@
-// expect: handle() needs a function that takes every source's message, the message and a HandlerContext, or
-// nothing
+// expect: handle() needs a function that takes every source's message, the message and a HandlerContext, or nothing
 #include "orders.h"
 #include "slipstream/handler.h"
 

@@ -1,5 +1,4 @@
-// expect: as_of_join() needs a const function of (const Left&, const Right*): the right one is null when
-// there is none
+// expect: as_of_join() needs a const function of (const Left&, const Right*): the right one is null when there is none
 #include "orders.h"
 
 struct Rate {

@@ -1,5 +1,4 @@
-// expect: map() calls its function from several lanes at once: it must be callable as const (no mutable
-// lambda)
+// expect: map() calls its function from several lanes at once: it must be callable as const (no mutable lambda)
 #include "orders.h"
 
 auto s = orders.map([n = 0](const Order&) mutable { return ++n; });

@@ -1,5 +1,4 @@
-// expect: handle() behind parallel_by() needs a function of the message, of it and a HandlerContext, or of
-// nothing, that several threads may call: not `mutable`
+// expect: handle() behind parallel_by() needs a function of the message, of it and a HandlerContext, or of nothing, that several threads may call: not `mutable`
 #include "orders.h"
 #include "slipstream/handler.h"
 

@@ -1,5 +1,4 @@
-// expect: to() of a topic needs what is sent there, in the topic's types: (key, value), (key, value,
-// headers), (key, Tombstone{}) or a Message
+// expect: to() of a topic needs what is sent there, in the topic's types: (key, value), (key, value, headers), (key, Tombstone{}) or a Message
 #include "orders.h"
 #include "slipstream/topic.h"
 

@@ -1,4 +1,4 @@
-// expect: from 'int' to
+// expect: from 'int' to 
 #include "slipstream/time.h"
 
 auto watermark = slipstream::bounded_watermark(slipstream::kMaxTime, 60);
