@@ -1,9 +1,11 @@
 #pragma once
 #include <simdjson.h>
 
+#include <cctype>
 #include <chrono>
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -54,10 +56,35 @@ inline std::string object(const std::vector<std::pair<std::string, std::string>>
 
 // ---------------------------------------------------------------- one run
 
+/// What an App says, line by line, as the recordings have it: {"level": …, "message": …}.
+class Lines {
+ public:
+  void add(LogLevel level, std::string_view message) {
+    std::string name(to_string(level));
+    for (char& c : name) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    lines_.push_back(object({{"level", json_of(name)}, {"message", json_of(message)}}));
+  }
+  /// Topics have other names each time.
+  void replace(std::string_view name, std::string_view by) {
+    for (std::string& line : lines_) {
+      for (std::size_t at; (at = line.find(name)) != line.npos;) line.replace(at, name.size(), by);
+    }
+  }
+  std::string json() const {
+    std::string all;
+    for (const std::string& line : lines_) all += (all.empty() ? "" : ",") + line;
+    return "[" + all + "]";
+  }
+
+ private:
+  std::vector<std::string> lines_;
+};
+
 /// What the package's own recordings of a case hold, and how ours is to be made.
 struct Case {
   simdjson::dom::element file;
   std::uint64_t seed = 1;
+  std::shared_ptr<Lines> log = std::make_shared<Lines>();  ///< what all Replays of this case say
 
   std::vector<int> numbers(std::string_view name = "messages") const {
     std::vector<int> all;
@@ -74,7 +101,7 @@ struct Case {
 /// An App in virtual time, and the trace its program writes.
 class Replay {
  public:
-  explicit Replay(const Case& c) : seed_(c.seed) {}
+  explicit Replay(const Case& c) : seed_(c.seed), case_log_(c.log) {}
   App app;
 
   template <class T>
@@ -95,10 +122,11 @@ class Replay {
   std::string run(Duration cut_off = std::chrono::seconds(60)) {
     RuntimeConfig config;
     config.parallelism = 2;
-    detail::SimulatedRun run(
-        app.graph(), config, seed_, [this](LogLevel level, std::string_view, std::string_view message) {
-          log_.push_back(object({{"level", json_of(to_string(level))}, {"message", json_of(message)}}));
-        });
+    detail::SimulatedRun run(app.graph(), config, seed_,
+                             [this](LogLevel level, std::string_view, std::string_view message) {
+                               log_.add(level, message);
+                               case_log_->add(level, message);
+                             });
     run_ = &run;
     start_ = run.now();
     if (absl::Status s = run.open(); !s.ok()) return raised(s);
@@ -123,11 +151,7 @@ class Replay {
     for (const std::string& entry : trace_) all += (all.empty() ? "" : ",") + entry;
     return "[" + all + "]";
   }
-  std::string log() const {
-    std::string all;
-    for (const std::string& entry : log_) all += (all.empty() ? "" : ",") + entry;
-    return "[" + all + "]";
-  }
+  std::string log() const { return log_.json(); }
   /// {"end": …, "trace": …}
   std::string observed(Duration cut_off = std::chrono::seconds(60)) {
     const std::string end = run(cut_off);
@@ -141,7 +165,9 @@ class Replay {
                    {"exception", object({{"message", json_of({s.message().data(), s.message().size()})}})}});
   }
   const std::uint64_t seed_;
-  std::vector<std::string> trace_, log_;
+  const std::shared_ptr<Lines> case_log_;
+  Lines log_;
+  std::vector<std::string> trace_;
   std::vector<std::pair<Duration, std::function<void()>>> later_;
   detail::SimulatedRun* run_ = nullptr;
   std::chrono::nanoseconds start_{0};

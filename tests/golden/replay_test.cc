@@ -51,6 +51,15 @@ std::vector<std::string> case_names() {
   return names;
 }
 
+/// The recording's log without what is Python's own: names of loggers, classes of exceptions.
+std::string log_of(const Case& c) {
+  std::string all;
+  for (simdjson::dom::element line : c.file["log"].get_array())
+    all += (all.empty() ? "" : ",") + object({{"level", json_of(std::string_view(line["level"]))},
+                                              {"message", json_of(std::string_view(line["message"]))}});
+  return "[" + all + "]";
+}
+
 /// By path in `observed`, such as "sink.end.exception": what ours has there, as JSON; empty: nothing.
 std::map<std::string, std::string> differences_of(const std::string& name) {
   std::map<std::string, std::string> found;
@@ -113,15 +122,17 @@ TEST_P(Golden, HappensHereAsInPython) {
   const Programs all = programs();
   const auto program = all.find(GetParam());
   ASSERT_NE(program, all.end()) << "no program for cases/" << GetParam() << ".json";
-  simdjson::dom::parser file_parser, our_parser;
+  simdjson::dom::parser file_parser, our_parser, log_parser, our_log_parser;
   Case c{file_parser.load((kFolder / "cases" / (GetParam() + ".json")).string())};
   for (c.seed = 1; c.seed <= 5; ++c.seed) {
     SCOPED_TRACE("seed " + std::to_string(c.seed));
+    c.log = std::make_shared<Lines>();
     const std::string ours = program->second(c);
     simdjson::dom::element observed;
     ASSERT_EQ(our_parser.parse(ours).get(observed), simdjson::SUCCESS) << ours;
     Comparison comparison(differences_of(GetParam()));
     comparison.compare("", c.file["observed"], observed);
+    comparison.compare("log", log_parser.parse(log_of(c)), our_log_parser.parse(c.log->json()));
     comparison.expect_all_used();
     if (HasFailure()) break;
   }
