@@ -26,6 +26,8 @@ template <class K, class V>
 class Topic;
 template <class K>
 struct TopicOptions;
+template <class K, class V>
+struct Message;
 template <class T, class State>
 class Checkpoint;
 template <class T, class State>
@@ -135,6 +137,10 @@ class App {
   Checkpoint<T, State> checkpoint(std::string_view name, const Stream<T>& dependent,
                                   std::vector<Dependency> dependencies,
                                   CheckpointOptions<T, State> options = {});
+  template <class State = std::map<int, std::int64_t>, class K, class V>
+  Checkpoint<Message<K, V>, State> checkpoint(std::string_view name, const Topic<K, V>& dependent,
+                                              std::vector<Dependency> dependencies,
+                                              CheckpointOptions<Message<K, V>, State> options = {});
   /// Called when the run has ended, well or not, in the order of these calls, before run() returns. What a
   /// hook throws or returns is reported if nothing failed before it; the others are called all the same.
   template <class F>
