@@ -1,3 +1,5 @@
+#include <netdb.h>
+
 #include <future>
 
 #include "slipstream/detail/exit_code.h"
@@ -18,6 +20,10 @@ class KafkaOverTlsOnARealBrokerOfItsOwn : public testing::Test {
   ~KafkaOverTlsOnARealBrokerOfItsOwn() override { std::filesystem::remove_all(certificates_); }
 
   void SetUp() override {
+    // Else clients would look for it until the test times out.
+    addrinfo* found = nullptr;
+    ASSERT_EQ(getaddrinfo("localhost", nullptr, nullptr, &found), 0) << "`localhost` has no address here";
+    freeaddrinfo(found);
     ASSERT_NE(broker_.address(), "");
     auto admin = kafka::Admin::connect({.brokers = broker_.address()});
     ASSERT_EQ(admin.status(), absl::OkStatus());
