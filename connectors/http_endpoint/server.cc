@@ -193,7 +193,7 @@ void Server::run() {
     ::eventfd_read(events_.fd, &count);
     is_woken_ = false;  // before the log is asked: what is written from here on wakes again
     look_after_clients();
-    MHD_run(daemon_.get());
+    work();
     look_after_peers();
     if (state_ == State::draining && clients_.empty()) {
       const detail::MutexLock lock(mutex_);
@@ -202,6 +202,15 @@ void Server::run() {
     }
   }
   close_all();
+}
+
+/// Having closed connections, libmicrohttpd listens again when it is run once more.
+void Server::work() {
+  std::size_t before;
+  do {
+    before = peers_.size();
+    MHD_run(daemon_.get());
+  } while (peers_.size() < before);
 }
 
 /// Until something happens on a connection or somebody calls. A suspended connection isn't looked at by

@@ -69,6 +69,7 @@ class Server {
   // Of the thread.
   void run();
   void wait();
+  void work();
   void look_after_clients();
   void look_after_client(Client& client, State state);
   void look_after_peers();

@@ -72,7 +72,7 @@ TEST(EventText, IsReadAsItWasWritten) {
     append_event("e-1", "counts", data, text);
     const auto events = parse(text);
     ASSERT_EQ(events.size(), 1u) << data;
-    EXPECT_EQ(events[0], (Event{.id = "e-1", .event = "counts", .data = data}));
+    EXPECT_EQ(events[0], (Event{.id = "e-1", .event = "counts", .data = data, .retry = {}}));
   }
   std::string text;
   append_event("", "message", "a\r\nb\rc", text);
