@@ -487,7 +487,7 @@ TEST(HttpEndpoint, ClosesConnectionsThatDontAsk) {
 TEST(HttpEndpoint, EndsWithClientsConnected) {
   std::vector<std::unique_ptr<Client>> clients;
   {
-    Served served({.recent_bytes = 100'000, .linger = 50ms});
+    Served served({.recent_bytes = 4 << 20, .linger = 50ms});
     for (int i = 0; i < 3; ++i) {
       clients.push_back(std::make_unique<Client>(served.events(), Client::Options{.receive_bytes = 4096}));
       clients.back()->ask();
@@ -495,7 +495,7 @@ TEST(HttpEndpoint, EndsWithClientsConnected) {
     }
     // The first one reads what comes; the others are busy, so there is more than they take.
     clients[0]->event();
-    for (int i = 0; i < 500; ++i) served.write("k", std::string(1000, 'x'));
+    for (int i = 0; i < 3000; ++i) served.write("k", std::string(1000, 'x'));
     const auto begin = std::chrono::steady_clock::now();
     EXPECT_EQ(served.sink->finish(), absl::OkStatus());
     EXPECT_GE(std::chrono::steady_clock::now() - begin, 50ms);
