@@ -317,7 +317,7 @@ TEST(HttpEndpoint, DisconnectsClientsThatTakeNothing) {
 }
 
 TEST(HttpEndpoint, NoticesClientsThatGo) {
-  Served served;
+  Served served({.keep_alive = 1h});
   auto client = std::make_unique<Client>(served.events());
   client->ask();
   ASSERT_EQ(client->status(), 200);
@@ -583,8 +583,10 @@ TEST(HttpEndpoint, SaysWhyItCannotServe) {
 }
 
 TEST(HttpEndpoint, ListensElsewhereWhereThatIsSaid) {
-  Served v6({.address = "::1"});
-  EXPECT_THAT(v6.events(), StartsWith("http://[::1]:"));
+  if (open_status({.address = "::1"}).ok()) {  // not every machine has IPv6
+    Served v6({.address = "::1"});
+    EXPECT_THAT(v6.events(), StartsWith("http://[::1]:"));
+  }
   Served everywhere({.address = "0.0.0.0", .require_token = false, .allow_remote = true});
   EXPECT_THAT(everywhere.host.logged(), Contains("whoever reaches this machine can read the events"));
   std::string url = everywhere.events();
