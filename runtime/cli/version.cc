@@ -1,5 +1,6 @@
 #ifdef SLIPSTREAM_HTTP
 #include <curl/curl.h>
+#include <microhttpd.h>
 #endif
 #ifdef SLIPSTREAM_REDIS
 #include <hiredis/hiredis.h>
@@ -29,6 +30,7 @@ absl::Status print_versions(const Invocation&) {
 #endif
 #ifdef SLIPSTREAM_HTTP
   text += "libcurl " + std::string(curl_version_info(CURLVERSION_NOW)->version) + "\n";
+  text += "libmicrohttpd " + std::string(MHD_get_version()) + "\n";
 #endif
   text += "librdkafka " + std::string(rd_kafka_version_str()) + "\n";
   text += "oneTBB " + std::string(TBB_runtime_version()) + "\n";
