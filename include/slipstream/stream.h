@@ -16,6 +16,7 @@
 #include "slipstream/detail/aggregate.h"
 #include "slipstream/detail/as_of_join.h"
 #include "slipstream/detail/graph.h"
+#include "slipstream/detail/interval_join.h"
 #include "slipstream/detail/process.h"
 #include "slipstream/detail/stateless.h"
 #include "slipstream/detail/typed_sink.h"
@@ -75,6 +76,13 @@ struct AsOfOptions {
   };
   /// Speculative results go into sinks in which a later one replaces an earlier one of the same id.
   Emit emit = Emit::final;
+};
+
+/// Which records of the right side belong to a left one: those from its time + lower to its time + upper,
+/// both included. Either may be negative; lower <= upper.
+struct Interval {
+  Duration lower{0};
+  Duration upper{0};
 };
 
 struct SinkOptions {
@@ -311,6 +319,10 @@ class Stream {
   template <class... Args>
   void as_of_join(Args&&...) const {
     static_assert(detail::kNever<T>, "as_of_join() needs a keyed stream: call key_by(...) first");
+  }
+  template <class... Args>
+  void interval_join(Args&&...) const {
+    static_assert(detail::kNever<T>, "interval_join() needs a keyed stream: call key_by(...) first");
   }
   template <class F>
   void event_time(F&&, EventTimeOptions = {}) const {
@@ -630,10 +642,7 @@ class KeyedStream {
     detail::Node& node = keyed("as-of join", name, here);
     node.needs_event_time = node.counts_records = true;
     node.revises = options.emit == AsOfOptions::Emit::speculative;
-    node.inputs.push_back(right.stream().outputs());
-    if (right.stream().graph() != stream_.graph()) {
-      stream_.graph()->mistakes.push_back(node.name + ": the right side belongs to another App");
-    }
+    join_with(node, right);
     if (options.tolerance < Duration{0})
       stream_.graph()->mistakes.push_back(node.name + ": the tolerance is negative");
     node.make = [left_key = key_of_, right_key = right.key_of(), options,
@@ -641,12 +650,41 @@ class KeyedStream {
       return std::make_unique<Op>(env, left_key, right_key, options.tolerance,
                                   options.emit == AsOfOptions::Emit::speculative, shared);
     };
-    node.make_edge = [left_key = key_of_, right_key = right.key_of()](int port, const detail::EdgeEnv& env) {
-      return port == Op::kLeft ? detail::make_exchange<T>(env, left_key)
-                               : detail::make_exchange<Right>(env, right_key);
-    };
     detail::connect_with_late<Op>(node);
     return StreamWithLate<Out, T>(stream_.graph(), node);
+  }
+
+  /// Joins each two records of both sides that have the same key and lie within the interval: f makes one
+  /// value of (const T&, const Right&), or an optional of one where not every pair counts. A pair is made as
+  /// soon as both are there, and carries the later of the two times, a RecordId of its own and no headers; an
+  /// inner join, as Flink's interval join. Late records of either side are left out: the left ones go to
+  /// late(), the right ones are counted. When f throws, it is the record that came later that fails, with all
+  /// its pairs.
+  ///
+  /// State, under `name`: a left record until the right watermark is past its time + upper, a right one until
+  /// the left watermark is past its time - lower. A record costs a look-up, and then as much as it has pairs.
+  template <class Right, class RightKeyOf, class F>
+  auto interval_join(std::string_view name, const KeyedStream<Right, RightKeyOf>& right, Interval interval,
+                     F f, Here here = Here::current()) const {
+    using RightKey = typename KeyedStream<Right, RightKeyOf>::Key;
+    static_assert(std::same_as<Key, RightKey>, "interval_join() needs both sides keyed by the same type");
+    static_assert(std::invocable<const F&, const T&, const Right&>,
+                  "interval_join() needs a const function of (const Left&, const Right&)");
+    static_assert(
+        detail::Storable<T> && detail::Storable<Right>,
+        "interval_join() keeps records of both sides: describe their fields with SLIPSTREAM_FIELDS");
+    using Op = detail::IntervalJoin<T, Right, KeyOf, RightKeyOf, F>;
+    detail::Node& node = keyed("interval join", name, here);
+    node.needs_event_time = node.counts_records = true;
+    join_with(node, right);
+    if (interval.lower > interval.upper)
+      stream_.graph()->mistakes.push_back(node.name + ": the interval ends before it begins: lower > upper");
+    node.make = [left_key = key_of_, right_key = right.key_of(), interval,
+                 shared = std::make_shared<const F>(std::move(f))](const detail::OperatorEnv& env) {
+      return std::make_unique<Op>(env, left_key, right_key, interval.lower, interval.upper, shared);
+    };
+    detail::connect_with_late<Op>(node);
+    return StreamWithLate<typename Op::Out, T>(stream_.graph(), node);
   }
 
   const Stream<T>& stream() const { return stream_; }
@@ -660,6 +698,18 @@ class KeyedStream {
       return detail::make_exchange<T>(env, key_of);
     };
     return node;
+  }
+  /// Makes `right` the second input of a join.
+  template <class Right, class RightKeyOf>
+  void join_with(detail::Node& node, const KeyedStream<Right, RightKeyOf>& right) const {
+    node.inputs.push_back(right.stream().outputs());
+    if (right.stream().graph() != stream_.graph()) {
+      stream_.graph()->mistakes.push_back(node.name + ": the right side belongs to another App");
+    }
+    node.make_edge = [left_key = key_of_, right_key = right.key_of()](int port, const detail::EdgeEnv& env) {
+      return port == 0 ? detail::make_exchange<T>(env, left_key)
+                       : detail::make_exchange<Right>(env, right_key);
+    };
   }
   template <class State, class Add>
   Stream<Keyed<Key, State>> running(std::string_view name, Add add, const Here& here) const {

@@ -175,6 +175,17 @@ const std::vector<Case>& cases() {
                            .as_of_join("it", rights.key_by(&Event::key), {.tolerance = 9s}, pair)
                            .on_error(policy));
        }},
+      // Whichever of a record's two copies comes second fails, and the other finds no partner then.
+      {"interval join", Order::none,
+       [](Pipeline& p, const SharedTrip& trip, const ErrorPolicy& policy) {
+         auto with_itself = [trip](const Event& l, const Event& r) -> std::optional<Event> {
+           if (l.text != r.text) return std::nullopt;
+           (*trip)(l);
+           return l;
+         };
+         auto by_key = p.sources[0].key_by(&Event::key);
+         out_events(p, by_key.interval_join("it", by_key, {-9s, 9s}, with_itself).on_error(policy));
+       }},
       {"sink", Order::partition,
        [](Pipeline& p, const SharedTrip& trip, const ErrorPolicy& policy) {
          p.out("out", p.sources[0], &Event::key,
