@@ -592,6 +592,26 @@ TEST(RecordAtomicity, AFlatMapThatThrowsBehindALongOneLeavesOnlyThatOne) {
   }
 }
 
+TEST(RecordAtomicity, AKeySelectorThatThrowsInAJoinLeavesOutOneRecord) {
+  Bench b({.parallelism = 2}, 0s, 2);
+  auto key = [](const Event& e) {
+    if (e.text == "bad") throw std::runtime_error("no key");
+    return e.key;
+  };
+  auto pairs = b.source(0).key_by(key).interval_join(
+      "join", b.source(1).key_by(key), {-1h, 1h},
+      [](const Event& l, const Event& r) { return l.text + " " + r.text; });
+  b.pipeline.out(
+      "out", pairs.on_error(ErrorPolicy::skip()), [](const std::string&) { return std::int64_t{1}; },
+      [](const std::string& text, const RecordInfo&) { return text; });
+  for (const char* text : {"a", "bad", "b"}) b.push(event(1, text));
+  ASSERT_TRUE(b.driver().run().ok());
+  for (const char* text : {"bad", "c", "bad", "d"}) b.driver().push(b.source(1), event(1, text));
+  ASSERT_TRUE(b.driver().run().ok());
+  EXPECT_THAT(b.texts("out"), testing::UnorderedElementsAre("a c", "b c", "a d", "b d"));
+  EXPECT_EQ(b.driver().metrics().node("join")->skipped, 3u);
+}
+
 TEST(RecordAtomicity, AGeneratorThatFailsTooLateFailsTheRun) {
   Bench b({.batch_max_records = 64});
   auto many = [](const Event& e) -> Generator<int> {
