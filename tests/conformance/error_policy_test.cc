@@ -175,6 +175,17 @@ const std::vector<Case>& cases() {
                            .as_of_join("it", rights.key_by(&Event::key), {.tolerance = 9s}, pair)
                            .on_error(policy));
        }},
+      // Whichever of a record's two copies comes second fails, and the other finds no partner then.
+      {"interval join", Order::none,
+       [](Pipeline& p, const SharedTrip& trip, const ErrorPolicy& policy) {
+         auto with_itself = [trip](const Event& l, const Event& r) -> std::optional<Event> {
+           if (l.text != r.text) return std::nullopt;
+           (*trip)(l);
+           return l;
+         };
+         auto by_key = p.sources[0].key_by(&Event::key);
+         out_events(p, by_key.interval_join("it", by_key, {-9s, 9s}, with_itself).on_error(policy));
+       }},
       {"sink", Order::partition,
        [](Pipeline& p, const SharedTrip& trip, const ErrorPolicy& policy) {
          p.out("out", p.sources[0], &Event::key,
@@ -579,6 +590,26 @@ TEST(RecordAtomicity, AFlatMapThatThrowsBehindALongOneLeavesOnlyThatOne) {
     EXPECT_EQ(std::count(texts.begin(), texts.end(), "bad"), 0);
     EXPECT_EQ(std::count(texts.begin(), texts.end(), "short"), 2);
   }
+}
+
+TEST(RecordAtomicity, AKeySelectorThatThrowsInAJoinLeavesOutOneRecord) {
+  Bench b({.parallelism = 2}, 0s, 2);
+  auto key = [](const Event& e) {
+    if (e.text == "bad") throw std::runtime_error("no key");
+    return e.key;
+  };
+  auto pairs = b.source(0).key_by(key).interval_join(
+      "join", b.source(1).key_by(key), {-1h, 1h},
+      [](const Event& l, const Event& r) { return l.text + " " + r.text; });
+  b.pipeline.out(
+      "out", pairs.on_error(ErrorPolicy::skip()), [](const std::string&) { return std::int64_t{1}; },
+      [](const std::string& text, const RecordInfo&) { return text; });
+  for (const char* text : {"a", "bad", "b"}) b.push(event(1, text));
+  ASSERT_TRUE(b.driver().run().ok());
+  for (const char* text : {"bad", "c", "bad", "d"}) b.driver().push(b.source(1), event(1, text));
+  ASSERT_TRUE(b.driver().run().ok());
+  EXPECT_THAT(b.texts("out"), testing::UnorderedElementsAre("a c", "b c", "a d", "b d"));
+  EXPECT_EQ(b.driver().metrics().node("join")->skipped, 3u);
 }
 
 TEST(RecordAtomicity, AGeneratorThatFailsTooLateFailsTheRun) {
