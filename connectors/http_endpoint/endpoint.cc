@@ -1,8 +1,8 @@
 
+#include "connectors/http_endpoint/endpoint_server.h"
 #include "connectors/http_endpoint/event_log.h"
 #include "connectors/http_endpoint/guard.h"
 #include "connectors/http_endpoint/listener.h"
-#include "connectors/http_endpoint/server.h"
 #include "slipstream/detail/units.h"
 
 namespace slipstream::http {
@@ -100,7 +100,7 @@ class Endpoint::Impl {
   int open_ SLIPSTREAM_GUARDED_BY(mutex_) = 0;      // sinks
   int finished_ SLIPSTREAM_GUARDED_BY(mutex_) = 0;  // of those that are open
   std::shared_ptr<EventLog> log_ SLIPSTREAM_GUARDED_BY(mutex_);
-  std::shared_ptr<Server> server_ SLIPSTREAM_GUARDED_BY(mutex_);
+  std::shared_ptr<EndpointServer> server_ SLIPSTREAM_GUARDED_BY(mutex_);
   EndpointStats last_ SLIPSTREAM_GUARDED_BY(mutex_);  // of the run before
 };
 
@@ -125,7 +125,7 @@ absl::Status Endpoint::Impl::serve(const SinkEnv& env) {
   absl::StatusOr<Listener> listener = Listener::open(options_.address, options_.port);
   if (!listener.ok()) return listener.status();
   auto log = std::make_shared<EventLog>(options_, *epoch);
-  auto server = Server::start(options_, *token, *std::move(listener), *log, env.log);
+  auto server = EndpointServer::start(options_, *token, *std::move(listener), *log, env.log);
   if (!server.ok()) return server.status();
   log_ = std::move(log);
   server_ = *std::move(server);
@@ -138,7 +138,7 @@ absl::Status Endpoint::Impl::serve(const SinkEnv& env) {
 }
 
 void Endpoint::Impl::wake() {
-  std::shared_ptr<Server> server;
+  std::shared_ptr<EndpointServer> server;
   {
     const detail::MutexLock lock(mutex_);
     server = server_;
@@ -147,7 +147,7 @@ void Endpoint::Impl::wake() {
 }
 
 void Endpoint::Impl::finish() {
-  std::shared_ptr<Server> server;
+  std::shared_ptr<EndpointServer> server;
   {
     const detail::MutexLock lock(mutex_);
     if (++finished_ == open_) server = server_;
@@ -156,7 +156,7 @@ void Endpoint::Impl::finish() {
 }
 
 void Endpoint::Impl::close(bool is_finished) {
-  std::shared_ptr<Server> server;
+  std::shared_ptr<EndpointServer> server;
   {
     const detail::MutexLock lock(mutex_);
     if (is_finished) --finished_;

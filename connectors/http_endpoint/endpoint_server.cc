@@ -1,4 +1,4 @@
-#include "connectors/http_endpoint/server.h"
+#include "connectors/http_endpoint/endpoint_server.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -118,27 +118,28 @@ unsigned connections(std::size_t clients) {
 
 }  // namespace
 
-Server::Fd::~Fd() {
+EndpointServer::Fd::~Fd() {
   if (fd >= 0) ::close(fd);
 }
 
-Server::Server(const EndpointOptions& options, std::string token, std::string authority, EventLog& log,
-               LogHook hook)
+EndpointServer::EndpointServer(const EndpointOptions& options, std::string token, std::string authority,
+                               EventLog& log, LogHook hook)
     : options_(options),
       token_(std::move(token)),
       authority_(std::move(authority)),
       log_(log),
       hook_(std::move(hook)) {}
 
-absl::StatusOr<std::unique_ptr<Server>> Server::start(const EndpointOptions& options, std::string token,
-                                                      Listener listener, EventLog& log, LogHook hook) {
-  std::unique_ptr<Server> server(
-      new Server(options, std::move(token), listener.authority(), log, std::move(hook)));
+absl::StatusOr<std::unique_ptr<EndpointServer>> EndpointServer::start(const EndpointOptions& options,
+                                                                      std::string token, Listener listener,
+                                                                      EventLog& log, LogHook hook) {
+  std::unique_ptr<EndpointServer> server(
+      new EndpointServer(options, std::move(token), listener.authority(), log, std::move(hook)));
   if (absl::Status s = server->start(std::move(listener)); !s.ok()) return s;
   return server;
 }
 
-absl::Status Server::start(Listener listener) {
+absl::Status EndpointServer::start(Listener listener) {
   events_.fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (events_.fd < 0) return absl::ErrnoToStatus(errno, "http endpoint: no eventfd");
   daemon_.reset(MHD_start_daemon(
@@ -156,18 +157,18 @@ absl::Status Server::start(Listener listener) {
   return absl::OkStatus();
 }
 
-Server::~Server() {
+EndpointServer::~EndpointServer() {
   if (!thread_.joinable()) return;
   state_ = State::closing;
   wake();
   thread_.join();
 }
 
-void Server::wake() {
+void EndpointServer::wake() {
   if (!is_woken_.exchange(true)) ::eventfd_write(events_.fd, 1);
 }
 
-void Server::drain(Duration linger) {
+void EndpointServer::drain(Duration linger) {
   const auto deadline = Clock::now() + linger;
   state_ = State::draining;
   wake();
@@ -176,7 +177,7 @@ void Server::drain(Duration linger) {
   }
 }
 
-void Server::add_stats(EndpointStats& stats) const {
+void EndpointServer::add_stats(EndpointStats& stats) const {
   stats.clients = client_count_;
   stats.accepted = accepted_;
   stats.resumed = resumed_;
@@ -186,7 +187,7 @@ void Server::add_stats(EndpointStats& stats) const {
 
 // The thread.
 
-void Server::run() {
+void EndpointServer::run() {
   while (state_ != State::closing) {
     wait();
     eventfd_t count;
@@ -205,7 +206,7 @@ void Server::run() {
 }
 
 /// Having closed connections, libmicrohttpd listens again when it is run once more.
-void Server::work() {
+void EndpointServer::work() {
   std::size_t before;
   do {
     before = peers_.size();
@@ -215,7 +216,7 @@ void Server::work() {
 
 /// Until something happens on a connection or somebody calls. A suspended connection isn't looked at by
 /// libmicrohttpd, so whether its other side has gone is seen here.
-void Server::wait() {
+void EndpointServer::wait() {
   const MHD_DaemonInfo* info = MHD_get_daemon_info(daemon_.get(), MHD_DAEMON_INFO_EPOLL_FD);
   std::vector<pollfd> fds = {{info->epoll_fd, POLLIN, 0}, {events_.fd, POLLIN, 0}};
   std::vector<Client*> idle;
@@ -238,13 +239,13 @@ void Server::wait() {
 }
 
 /// How often it is looked at what takes too long.
-Server::Clock::duration Server::tick() const {
+EndpointServer::Clock::duration EndpointServer::tick() const {
   const Duration least =
       std::min({options_.keep_alive, options_.write_timeout, options_.request_timeout}) / 4;
   return std::clamp<Duration>(least, 5ms, 1s);
 }
 
-void Server::look_after_clients() {
+void EndpointServer::look_after_clients() {
   const State state = state_;
   std::uint64_t least_seen = log_.newest();
   for (Client& client : clients_) {
@@ -254,7 +255,7 @@ void Server::look_after_clients() {
   log_.forget_deleted(least_seen);
 }
 
-void Server::look_after_client(Client& client, State state) {
+void EndpointServer::look_after_client(Client& client, State state) {
   const auto now = Clock::now();
   if (client.is_over || (client.is_idle && state == State::draining)) {
     if (client.is_idle) resume(client);
@@ -274,13 +275,13 @@ void Server::look_after_client(Client& client, State state) {
   }
 }
 
-void Server::resume(Client& client) {
+void EndpointServer::resume(Client& client) {
   client.is_idle = false;
   client.last = Clock::now();
   MHD_resume_connection(client.connection);
 }
 
-void Server::cut_off(Client& client, const std::string& why) {
+void EndpointServer::cut_off(Client& client, const std::string& why) {
   ++disconnected_;
   hook_(LogLevel::info, "http endpoint", "client " + client.peer->address + " is disconnected: " + why);
   client.is_over = true;
@@ -289,14 +290,14 @@ void Server::cut_off(Client& client, const std::string& why) {
   if (client.is_idle) resume(client);
 }
 
-void Server::look_after_peers() {
+void EndpointServer::look_after_peers() {
   const auto now = Clock::now();
   for (Peer& peer : peers_) {
     if (!peer.is_client && now - peer.since > options_.request_timeout) ::shutdown(peer.fd, SHUT_RDWR);
   }
 }
 
-void Server::close_all() {
+void EndpointServer::close_all() {
   for (Client& client : clients_) {
     client.is_over = true;
     if (client.is_idle) resume(client);
@@ -305,18 +306,19 @@ void Server::close_all() {
   daemon_.reset();
 }
 
-MHD_Result Server::on_request(void* self, MHD_Connection* connection, const char* url, const char* method,
-                              const char*, const char*, std::size_t*, void**) {
+MHD_Result EndpointServer::on_request(void* self, MHD_Connection* connection, const char* url,
+                                      const char* method, const char*, const char*, std::size_t*, void**) {
   try {
     // Answered as soon as its head is there; then a body is never read.
     const Head head = read_head(connection, url, method);
-    return static_cast<Server*>(self)->answer(connection, head.request, head.bytes);
+    return static_cast<EndpointServer*>(self)->answer(connection, head.request, head.bytes);
   } catch (const std::exception&) {
     return MHD_NO;  // no memory: the connection is closed
   }
 }
 
-MHD_Result Server::answer(MHD_Connection* connection, const Request& request, std::size_t header_bytes) {
+MHD_Result EndpointServer::answer(MHD_Connection* connection, const Request& request,
+                                  std::size_t header_bytes) {
   if (header_bytes > kMaxHeaderBytes) return refuse(connection, 431, "the request's head is too large");
   const Verdict verdict = judge(request, options_, token_);
   if (verdict.status != 200) return refuse(connection, verdict.status, verdict.sentence);
@@ -324,7 +326,7 @@ MHD_Result Server::answer(MHD_Connection* connection, const Request& request, st
                                             : send_events(connection, request, verdict);
 }
 
-MHD_Result Server::refuse(MHD_Connection* connection, unsigned status, const std::string& sentence) {
+MHD_Result EndpointServer::refuse(MHD_Connection* connection, unsigned status, const std::string& sentence) {
   ++refused_;
   const Response response = text_response(sentence + "\n", "text/plain; charset=utf-8");
   if (!response) return MHD_NO;
@@ -335,7 +337,7 @@ MHD_Result Server::refuse(MHD_Connection* connection, unsigned status, const std
   return MHD_queue_response(connection, status, response.get());
 }
 
-MHD_Result Server::send_page(MHD_Connection* connection) {
+MHD_Result EndpointServer::send_page(MHD_Connection* connection) {
   const Response response = text_response(options_.page, "text/html; charset=utf-8");
   if (!response) return MHD_NO;
   add_common_headers(response.get());
@@ -344,7 +346,8 @@ MHD_Result Server::send_page(MHD_Connection* connection) {
   return MHD_queue_response(connection, 200, response.get());
 }
 
-MHD_Result Server::send_events(MHD_Connection* connection, const Request& request, const Verdict& verdict) {
+MHD_Result EndpointServer::send_events(MHD_Connection* connection, const Request& request,
+                                       const Verdict& verdict) {
   Peer& peer = *static_cast<Peer*>(
       MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context);
   if (state_ != State::serving) return refuse(connection, 503, "the program is ending");
@@ -384,7 +387,7 @@ MHD_Result Server::send_events(MHD_Connection* connection, const Request& reques
   return MHD_queue_response(connection, 200, response.get());
 }
 
-bool Server::is_full(const Peer& peer) const {
+bool EndpointServer::is_full(const Peer& peer) const {
   const auto same =
       static_cast<std::size_t>(std::count_if(clients_.begin(), clients_.end(), [&](const Client& client) {
         return client.peer->address == peer.address;
@@ -392,9 +395,9 @@ bool Server::is_full(const Peer& peer) const {
   return clients_.size() >= options_.max_clients || same >= options_.max_clients_per_address;
 }
 
-void Server::on_connection(void* self, MHD_Connection* connection, void** context,
-                           MHD_ConnectionNotificationCode code) {
-  std::list<Peer>& peers = static_cast<Server*>(self)->peers_;
+void EndpointServer::on_connection(void* self, MHD_Connection* connection, void** context,
+                                   MHD_ConnectionNotificationCode code) {
+  std::list<Peer>& peers = static_cast<EndpointServer*>(self)->peers_;
   if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
     if (*context != nullptr) peers.erase(static_cast<Peer*>(*context)->self);
     *context = nullptr;
@@ -409,12 +412,12 @@ void Server::on_connection(void* self, MHD_Connection* connection, void** contex
   *context = &peer;
 }
 
-ssize_t Server::on_read(void* client, std::uint64_t, char* out, std::size_t size) {
+ssize_t EndpointServer::on_read(void* client, std::uint64_t, char* out, std::size_t size) {
   Client& to = *static_cast<Client*>(client);
   return to.server->read(to, out, size);
 }
 
-ssize_t Server::read(Client& client, char* out, std::size_t size) {
+ssize_t EndpointServer::read(Client& client, char* out, std::size_t size) {
   if (client.is_over) return MHD_CONTENT_READER_END_OF_STREAM;
   client.last = Clock::now();
   std::size_t n = 0;
@@ -432,7 +435,7 @@ ssize_t Server::read(Client& client, char* out, std::size_t size) {
 }
 
 /// False: there is nothing for it now.
-bool Server::refill(Client& client) {
+bool EndpointServer::refill(Client& client) {
   if (client.text != nullptr && client.given < client.text->size()) return true;
   client.given = 0;
   if (options_.slow_client == SlowClient::disconnect && log_.has_lost(client.cursor)) {
@@ -443,17 +446,18 @@ bool Server::refill(Client& client) {
   return client.text != nullptr;
 }
 
-void Server::on_end(void* client) {
+void EndpointServer::on_end(void* client) {
   Client& ended = *static_cast<Client*>(client);
-  Server& server = *ended.server;
+  EndpointServer& server = *ended.server;
   server.clients_.erase(ended.self);
   server.client_count_ = server.clients_.size();
 }
 
-void Server::on_log(void* self, const char* format, va_list arguments) {
+void EndpointServer::on_log(void* self, const char* format, va_list arguments) {
   char text[512];
   std::vsnprintf(text, sizeof text, format, arguments);
-  static_cast<Server*>(self)->hook_(LogLevel::debug, "http endpoint", detail::one_line(text, sizeof text));
+  static_cast<EndpointServer*>(self)->hook_(LogLevel::debug, "http endpoint",
+                                            detail::one_line(text, sizeof text));
 }
 
 }  // namespace slipstream::http

@@ -18,14 +18,15 @@ namespace slipstream::http {
 
 /// Answers requests and hands the log's events to clients, in one thread of its own. The thread alone touches
 /// libmicrohttpd, which waits for nothing.
-class Server {
+class EndpointServer {
  public:
   /// The log is borrowed.
-  static absl::StatusOr<std::unique_ptr<Server>> start(const EndpointOptions& options, std::string token,
-                                                       Listener listener, EventLog& log, LogHook hook);
+  static absl::StatusOr<std::unique_ptr<EndpointServer>> start(const EndpointOptions& options,
+                                                               std::string token, Listener listener,
+                                                               EventLog& log, LogHook hook);
   /// Closes all connections.
-  ~Server();
-  Server(const Server&) = delete;
+  ~EndpointServer();
+  EndpointServer(const EndpointServer&) = delete;
 
   const std::string& authority() const { return authority_; }
   const std::string& token() const { return token_; }
@@ -49,7 +50,7 @@ class Server {
   };
   /// A connection that gets events.
   struct Client {
-    Server* server;
+    EndpointServer* server;
     Peer* peer;
     MHD_Connection* connection;
     Cursor cursor;
@@ -62,8 +63,8 @@ class Server {
   };
   enum class State { serving, draining, closing };
 
-  Server(const EndpointOptions& options, std::string token, std::string authority, EventLog& log,
-         LogHook hook);
+  EndpointServer(const EndpointOptions& options, std::string token, std::string authority, EventLog& log,
+                 LogHook hook);
   absl::Status start(Listener listener);
 
   // Of the thread.
