@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "replay.h"
+#include "slipstream/json.h"
 
 namespace slipstream::test {
 
@@ -21,7 +22,7 @@ template <class T>
 std::string python_json(const T& value) {
   std::string out;
   const absl::Status status = json<T>({.style = JsonStyle::python}).make_encoder()(value, out);
-  return status.ok() ? json_of(out) : object({{"raises", json_of(status.message())}});
+  return status.ok() ? json_of(out) : object({{"raises", json_of(std::string(status.message()))}});
 }
 
 inline std::string encode_rows(const Case& c) {
