@@ -21,16 +21,16 @@ constexpr std::size_t kMaxText = std::size_t{1} << 20;
 /// Values in all defaults together: those of records may hold each other's again and again.
 constexpr std::size_t kMaxDefaultValues = 10'000;
 
-constexpr std::array<std::string_view, 14> kTypeNames = {"null",   "boolean", "int",   "long",   "float",
+constexpr std::array<std::string_view, 14> kTypeNames = {"null",   "boolean", "int",    "long",   "float",
                                                          "double", "bytes",   "string", "record", "enum",
-                                                         "array",  "map",     "union", "fixed"};
+                                                         "array",  "map",     "union",  "fixed"};
 constexpr std::size_t kPrimitives = 8;
 
 bool is_name(std::string_view text) {
   const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
   return !text.empty() && is_letter(text[0]) && std::all_of(text.begin(), text.end(), [&](char c) {
-           return is_letter(c) || (c >= '0' && c <= '9');
-         });
+    return is_letter(c) || (c >= '0' && c <= '9');
+  });
 }
 bool is_full_name(std::string_view text) {
   for (std::size_t dot; (dot = text.find('.')) != text.npos; text.remove_prefix(dot + 1)) {
@@ -38,9 +38,7 @@ bool is_full_name(std::string_view text) {
   }
   return is_name(text);
 }
-bool is_named(Type type) {
-  return type == Type::record || type == Type::enumeration || type == Type::fixed;
-}
+bool is_named(Type type) { return type == Type::record || type == Type::enumeration || type == Type::fixed; }
 
 }  // namespace
 
@@ -328,7 +326,8 @@ bool SchemaParser::symbols(simdjson::dom::object json, Schema& to) {
   }
   std::string_view symbol;
   if (json["default"].get(symbol) != simdjson::SUCCESS) return true;
-  if (!seen.contains(symbol)) return fail("the default " + in_quotes(symbol) + " is none of the symbols"), false;
+  if (!seen.contains(symbol))
+    return fail("the default " + in_quotes(symbol) + " is none of the symbols"), false;
   to.default_symbol = symbol;
   return true;
 }
@@ -450,9 +449,8 @@ bool SchemaParser::encode_record(const Schema& schema, element value, int depth,
     const SchemaField& field = schema.fields[i];
     element member;
     if (members[field.name].get(member) != simdjson::SUCCESS) {
-      const auto own = std::find_if(defaults_.begin(), defaults_.end(), [&](const Default& d) {
-        return d.record == &schema && d.field == i;
-      });
+      const auto own = std::find_if(defaults_.begin(), defaults_.end(),
+                                    [&](const Default& d) { return d.record == &schema && d.field == i; });
       if (own == defaults_.end()) return fail("no value for its field " + in_quotes(field.name)), false;
       member = own->value;
     }

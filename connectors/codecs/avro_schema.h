@@ -47,12 +47,12 @@ struct SchemaField {
 struct Schema {
   Type type = Type::null;
   TimeUnit unit = TimeUnit::none;
-  std::string name;                          ///< of records, enums and fixed, with the namespace
-  std::vector<SchemaField> fields;           ///< of a record
-  std::vector<std::string> symbols;          ///< of an enum
+  std::string name;                  ///< of records, enums and fixed, with the namespace
+  std::vector<SchemaField> fields;   ///< of a record
+  std::vector<std::string> symbols;  ///< of an enum
   std::optional<std::string> default_symbol;
-  std::vector<const Schema*> branches;       ///< of a union; of an array or map its elements, as the only one
-  std::size_t size = 0;                      ///< of fixed
+  std::vector<const Schema*> branches;  ///< of a union; of an array or map its elements, as the only one
+  std::size_t size = 0;                 ///< of fixed
 
   const Schema& elements() const { return *branches.front(); }
 };

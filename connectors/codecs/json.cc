@@ -11,9 +11,8 @@ ErasedCodec json_codec(const TypeInfo& type, JsonOptions options) {
   return {"json",
           [&type, options] {
             return ErasedCodec::Decode(
-                [decoder = std::make_shared<codecs::JsonDecoder>(type, options.style)](std::string_view bytes, void* out) {
-                  return decoder->decode(bytes, out);
-                });
+                [decoder = std::make_shared<codecs::JsonDecoder>(type, options.style)](
+                    std::string_view bytes, void* out) { return decoder->decode(bytes, out); });
           },
           [&type, options] {
             return ErasedCodec::Encode([&type, options](const void* value, std::string& out) {

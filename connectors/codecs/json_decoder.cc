@@ -253,7 +253,8 @@ bool JsonDecoder::read_list(const TypeInfo& type, void* out, int depth) {
   if (accept(']')) return true;
   std::size_t index = 0;
   do {
-    if (!read(*access.element, access.add(out, nullptr), depth + 1)) return in("[" + std::to_string(index) + "]");
+    if (!read(*access.element, access.add(out, nullptr), depth + 1))
+      return in("[" + std::to_string(index) + "]");
     ++index;
   } while (accept(','));
   return accept(']') || fail_syntax();

@@ -129,8 +129,8 @@ bool JsonEncoder::write_elements(const TypeInfo& type, const void* value, int de
 }
 
 bool JsonEncoder::write_scalar(const TypeInfo& type, const void* value) {
-  const bool is_quoted = type.kind == Kind::enumeration || type.kind == Kind::time ||
-                         (is_python_ && type.is_duration);
+  const bool is_quoted =
+      type.kind == Kind::enumeration || type.kind == Kind::time || (is_python_ && type.is_duration);
   if (is_quoted) out_.push_back('"');
   if (is_python_ ? !append_python_scalar(type, value, out_) : !append_scalar(type, value, out_)) {
     return fail(is_python_ && type.kind != Kind::enumeration ? unwritable_in_python(type)

@@ -199,8 +199,8 @@ bool is_python_constant(std::string_view text) {
 
 bool parse_python_constant(std::string_view text, const TypeInfo& type, void* out) {
   if (type.kind != Kind::floating || type.is_duration || !is_python_constant(text)) return false;
-  double value = text == "NaN" ? std::numeric_limits<double>::quiet_NaN()
-                               : std::numeric_limits<double>::infinity();
+  double value =
+      text == "NaN" ? std::numeric_limits<double>::quiet_NaN() : std::numeric_limits<double>::infinity();
   if (text.starts_with('-')) value = -value;
   if (type.size == sizeof(double)) {
     *static_cast<double*>(out) = value;

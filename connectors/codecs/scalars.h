@@ -7,7 +7,8 @@
 
 #include "slipstream/detail/type_info.h"
 
-/// What the codecs have in common: numbers, names and times in memory and as text, and the words of their errors.
+/// What the codecs have in common: numbers, names and times in memory and as text, and the words of their
+/// errors.
 namespace slipstream::codecs {
 
 using detail::Kind;

@@ -94,8 +94,8 @@ class DecodeRows {
     const simdjson::dom::element bytes = rows_.at(at_)["bytes"];
     std::string_view text;
     if (bytes["$bytes"].get(text) == simdjson::SUCCESS) return std::string(text);
-    return std::string(1, static_cast<char>(std::stoi(std::string(bytes["$bytes_hex"].get_string().value()),
-                                                      nullptr, 16)));
+    return std::string(
+        1, static_cast<char>(std::stoi(std::string(bytes["$bytes_hex"].get_string().value()), nullptr, 16)));
   }
   void add(std::string_view name, const std::string& what) {
     const std::string bytes = simdjson::minify(rows_.at(at_++)["bytes"].value());
@@ -118,7 +118,7 @@ inline std::string decode_rows(const Case& c) {
   DecodeRows rows(c);
   rows.read<KeyOnly>();
   rows.read<Ints>();
-  for (int i = 0; i < 6; ++i) rows.read<Members>();  // twice the same key, nothing, and pieces of objects
+  for (int i = 0; i < 5; ++i) rows.read<Members>();  // twice the same key, nothing, and pieces of objects
   rows.read<Members>();                              // text behind the end
   rows.read<Members>();                              // quotes that are none
   rows.read<Ints>();

@@ -52,7 +52,8 @@ std::vector<std::string> case_names() {
   return names;
 }
 
-/// By path in `observed`, such as "sink.end.exception" or "rows.3": what ours has there, as JSON; empty: nothing.
+/// By path in `observed`, such as "sink.end.exception" or "rows.3": what ours has there, as JSON; empty:
+/// nothing.
 std::map<std::string, std::string> differences_of(const std::string& name) {
   std::map<std::string, std::string> found;
   const toml::table file = toml::parse_file((kFolder / "differences.toml").string());
