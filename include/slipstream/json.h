@@ -28,8 +28,7 @@ ErasedCodec json_codec(const TypeInfo& type, JsonOptions options);
 ///                                   2.0 and 2e0 are the integer 2. NaN and infinity can't be written
 ///   std::string                     valid UTF-8
 ///   enums with SLIPSTREAM_ENUM      by name
-///   EventTime, other sys_time       written as 2013-01-01T10:15:00.25Z; read as ISO 8601 text (date, or date
-///   and
+///   EventTime, other sys_time       written as 2013-01-01T10:15:00.25Z; read as ISO 8601 text (date, or date and
 ///                                   time with optional fraction and offset; UTC where it has none) or as an
 ///                                   integer of milliseconds since 1970-01-01. Digits finer than the type's
 ///                                   are rounded down
@@ -37,8 +36,7 @@ ErasedCodec json_codec(const TypeInfo& type, JsonOptions options);
 ///   std::optional                   null or absent when empty; an empty one is left out of its object
 ///   std::vector and its like
 ///   std::map and its like           an object; the keys may be text, numbers, bools or enums, each in quotes
-///   structs with SLIPSTREAM_FIELDS  objects; unknown members are ignored (but must be JSON), a missing one
-///   that
+///   structs with SLIPSTREAM_FIELDS  objects; unknown members are ignored (but must be JSON), a missing one that
 ///                                   is not optional is an error, so is one that comes twice
 ///
 /// nested up to 64 deep. Decoding errors are InvalidArgument and say where, what was expected and what was
