@@ -241,7 +241,8 @@ TEST(JsonKeys, MayBeNumbersBoolsAndEnums) {
   std::string text;
   EXPECT_EQ(codec.make_encoder()({{static_cast<Color>(9), {}}}, text).message(),
             "[a key]: the enum value 9 has no name (there are: red, green)");
-  EXPECT_EQ(json<std::map<double, int>>().make_encoder()({{std::nan(""), 1}}, text).message(),
+  const auto encode_numbers = json<std::map<double, int>>().make_encoder();
+  EXPECT_EQ(encode_numbers({{std::nan(""), 1}}, text).message(),
             "[a key]: NaN can't be written as text; use std::optional for a value that may be missing");
 }
 
