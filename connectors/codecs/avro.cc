@@ -6,6 +6,7 @@
 #include "connectors/codecs/avro_encoder.h"
 #include "connectors/codecs/avro_plan.h"
 #include "connectors/codecs/avro_schema.h"
+#include "connectors/codecs/registered_writer.h"
 
 namespace slipstream::codecs::avro {
 namespace {
@@ -61,27 +62,23 @@ class RegistryDecoder {
   Decoder decoder_;
 };
 
-/// What every encoder of a codec shares.
-struct RegistryWriter {
-  absl::StatusOr<WritePlanPtr> plan;
-  RegisteredSchema schema;
-  std::shared_ptr<SchemaRegistry> registry;
-  SubjectOptions options;
+/// Writes the number of the schema, then the record. Of one thread.
+class RegistryEncoder {
+ public:
+  RegistryEncoder(absl::StatusOr<WritePlanPtr> plan, std::shared_ptr<const RegisteredSchema> schema,
+                  RegisteredWriter writer)
+      : plan_(std::move(plan)), schema_(std::move(schema)), writer_(std::move(writer)) {}
 
-  absl::Status encode(std::int32_t& id, const void* value, std::string& out) const {
-    if (!plan.ok()) return plan.status();
-    if (id < 0) {
-      const std::string subject = detail::subject_of(options);
-      if (subject.empty())
-        return absl::InvalidArgumentError(
-            "under which subject is the schema in the registry? Set the option 'topic' or 'subject'");
-      const auto known = registry->id_of(subject, schema, options.may_register);
-      if (!known.ok()) return known.status();
-      id = *known;
-    }
-    detail::append_frame(id, out);
-    return (*plan)->encode(value, out);
+  absl::Status encode(const void* value, std::string& out) {
+    if (!plan_.ok()) return plan_.status();
+    if (absl::Status s = writer_.append_frame(*schema_, out); !s.ok()) return s;
+    return (*plan_)->encode(value, out);
   }
+
+ private:
+  const absl::StatusOr<WritePlanPtr> plan_;
+  const std::shared_ptr<const RegisteredSchema> schema_;
+  RegisteredWriter writer_;
 };
 
 absl::StatusOr<WritePlanPtr> write_plan(DocumentPtr schema, const TypeInfo& type) {
@@ -128,20 +125,21 @@ absl::StatusOr<ErasedCodec> avro_codec(const TypeInfo& type, std::string_view sc
   const auto reader = avro::Document::parse(schema);
   if (!reader.ok()) return reader.status();
   if (auto own = avro::Plan::make(*reader, *reader, type); !own.ok()) return own.status();
-  const auto writer = std::make_shared<const avro::RegistryWriter>(avro::RegistryWriter{
-      avro::write_plan(*reader, type), {"AVRO", std::string(schema), {}}, registry, std::move(options)});
-  return ErasedCodec{"avro",
-                     [&type, reader = *reader, registry] {
-                       return ErasedCodec::Decode(
-                           [decoder = std::make_shared<avro::RegistryDecoder>(type, reader, registry)](
-                               std::string_view bytes, void* out) { return decoder->decode(bytes, out); });
-                     },
-                     [writer] {
-                       return ErasedCodec::Encode(
-                           [writer, id = std::int32_t{-1}](const void* value, std::string& out) mutable {
-                             return writer->encode(id, value, out);
-                           });
-                     }};
+  const auto own_schema =
+      std::make_shared<const RegisteredSchema>(RegisteredSchema{"AVRO", std::string(schema), {}});
+  return ErasedCodec{
+      "avro",
+      [&type, reader = *reader, registry] {
+        return ErasedCodec::Decode(
+            [decoder = std::make_shared<avro::RegistryDecoder>(type, reader, registry)](
+                std::string_view bytes, void* out) { return decoder->decode(bytes, out); });
+      },
+      [plan = avro::write_plan(*reader, type), own_schema, registry, options = std::move(options)] {
+        return ErasedCodec::Encode(
+            [encoder = std::make_shared<avro::RegistryEncoder>(plan, own_schema,
+                                                               codecs::RegisteredWriter(registry, options))](
+                const void* value, std::string& out) { return encoder->encode(value, out); });
+      }};
 }
 
 ErasedCodec or_refusing(absl::StatusOr<ErasedCodec> codec) {

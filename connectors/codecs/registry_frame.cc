@@ -5,11 +5,6 @@
 
 namespace slipstream::detail {
 
-std::string subject_of(const SubjectOptions& options) {
-  if (!options.subject.empty() || options.topic.empty()) return options.subject;
-  return options.topic + (options.is_key ? "-key" : "-value");
-}
-
 void append_frame(std::int32_t id, std::string& out) {
   const auto bits = static_cast<std::uint32_t>(id);
   out.push_back('\0');

@@ -87,7 +87,8 @@ absl::StatusOr<Answer> perform(const Request& request) {
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, &body);
   const CURLcode code = curl_easy_perform(easy);
   if (body.is_too_long)
-    return absl::ResourceExhaustedError("the answer is longer than " + detail::format_bytes(request.max_bytes));
+    return absl::ResourceExhaustedError("the answer is longer than " +
+                                        detail::format_bytes(request.max_bytes));
   if (code != CURLE_OK) return failed(code, why);
   curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &answer.status);
   return answer;

@@ -54,16 +54,14 @@ using Clock = std::chrono::steady_clock;
 template <class Key, class T>
 class AnswerCache {
  public:
-  using Ask = std::function<absl::StatusOr<T>()>;
+  using Ask = std::function<absl::StatusOr<T>(Clock::time_point deadline)>;
 
-  /// `ask` takes no longer than `timeout`.
   absl::StatusOr<T> get(const Key& key, Duration timeout, Duration error_ttl, const Ask& ask) {
     const auto deadline = Clock::now() + timeout;
     detail::MutexLock lock(mutex_);
     for (;;) {
       Entry& entry = entries_[key];
       if (entry.is_asking) {
-        // Its asker began before us, so it is at an end no later than our deadline.
         if (!lock.wait_until(changed_, deadline) && entries_[key].is_asking)
           return absl::UnavailableError("another thread's question has not been answered in time");
         continue;
@@ -73,8 +71,9 @@ class AnswerCache {
       break;
     }
     lock.unlock();
-    absl::StatusOr<T> answer = ask();
+    absl::StatusOr<T> answer = ask(deadline);
     lock.lock();
+    if (!answer.ok() && entries_.size() > kManyEntries) drop_old_errors();
     Entry& entry = entries_[key];
     entry.is_asking = false;
     entry.end = Clock::now() + error_ttl;
@@ -84,11 +83,21 @@ class AnswerCache {
   }
 
  private:
+  /// Anybody who writes records can ask for any number; what isn't there must not fill the memory.
+  static constexpr std::size_t kManyEntries = 1000;
+
   struct Entry {
     bool is_asking = false;
     std::optional<absl::StatusOr<T>> answer;
     Clock::time_point end{};  // of an error
   };
+  void drop_old_errors() SLIPSTREAM_REQUIRES(mutex_) {
+    std::erase_if(entries_, [now = Clock::now()](const auto& each) {
+      const Entry& entry = each.second;
+      return !entry.is_asking && entry.answer && !entry.answer->ok() && entry.end <= now;
+    });
+  }
+
   detail::Mutex mutex_;
   std::condition_variable changed_;
   std::map<Key, Entry> entries_ SLIPSTREAM_GUARDED_BY(mutex_);
@@ -170,22 +179,25 @@ class HttpSchemaRegistry final : public SchemaRegistry {
   }
 
   absl::StatusOr<std::shared_ptr<const RegisteredSchema>> schema(std::int32_t id) override {
-    return schemas_.get(id, options_.timeout, options_.error_ttl, [&] { return ask_schema(id); });
+    return schemas_.get(id, options_.timeout, options_.error_ttl,
+                        [&](auto deadline) { return ask_schema(id, deadline); });
   }
 
   absl::StatusOr<std::int32_t> id_of(const std::string& subject, const RegisteredSchema& schema,
                                      bool may_register) override {
     return ids_.get({subject, schema.type, schema.text, may_register}, options_.timeout, options_.error_ttl,
-                    [&] { return ask_id(subject, schema, may_register); });
+                    [&](auto deadline) { return ask_id(subject, schema, may_register, deadline); });
   }
 
  private:
   using Ids = std::tuple<std::string, std::string, std::string, bool>;
 
-  absl::StatusOr<std::shared_ptr<const RegisteredSchema>> ask_schema(std::int32_t id) {
+  absl::StatusOr<std::shared_ptr<const RegisteredSchema>> ask_schema(std::int32_t id,
+                                                                     Clock::time_point deadline) {
     const std::string what = "schema " + std::to_string(id);
     SchemaAnswer answer;
-    if (absl::Status s = ask("/schemas/ids/" + std::to_string(id), "", what, answer); !s.ok()) return s;
+    if (absl::Status s = ask("/schemas/ids/" + std::to_string(id), "", what, deadline, answer); !s.ok())
+      return s;
     RegisteredSchema schema{answer.schemaType.value_or("AVRO"), std::move(answer.schema), {}};
     for (Reference& each : answer.references.value_or(std::vector<Reference>()))
       schema.references.push_back(std::move(each.name));
@@ -193,22 +205,25 @@ class HttpSchemaRegistry final : public SchemaRegistry {
   }
 
   absl::StatusOr<std::int32_t> ask_id(const std::string& subject, const RegisteredSchema& schema,
-                                      bool may_register) {
-    const SchemaRequest request{schema.text, schema.type == "AVRO" ? std::nullopt : std::optional(schema.type)};
+                                      bool may_register, Clock::time_point deadline) {
+    const SchemaRequest request{schema.text,
+                                schema.type == "AVRO" ? std::nullopt : std::optional(schema.type)};
     const std::string path = "/subjects/" + percent_encoded(subject) + (may_register ? "/versions" : "");
     IdAnswer answer;
-    const absl::Status s = ask(path, json_of(request), "subject '" + detail::one_line(subject) + "'", answer);
+    const absl::Status s =
+        ask(path, json_of(request), "subject '" + detail::one_line(subject) + "'", deadline, answer);
     if (!s.ok()) return s;
     return answer.id;
   }
 
   /// Tries until the time-out what may pass.
   template <class T>
-  absl::Status ask(const std::string& path, const std::string& body, const std::string& what, T& out) {
-    const auto deadline = Clock::now() + options_.timeout;
+  absl::Status ask(const std::string& path, const std::string& body, const std::string& what,
+                   Clock::time_point deadline, T& out) {
     for (Duration backoff = options_.retry_backoff;; backoff *= 2) {
       const auto left = std::chrono::duration_cast<Duration>(deadline - Clock::now());
-      const absl::StatusOr<Answer> answer = perform({options_.url + path, headers_, body, options_.ca_file, left});
+      const absl::StatusOr<Answer> answer =
+          perform({options_.url + path, headers_, body, options_.ca_file, left});
       const bool may_pass = answer.ok() ? code_of(answer->status) == absl::StatusCode::kUnavailable
                                         : absl::IsUnavailable(answer.status());
       if (!may_pass || Clock::now() + backoff >= deadline) return judge(answer, what, out);
@@ -219,7 +234,8 @@ class HttpSchemaRegistry final : public SchemaRegistry {
   template <class T>
   absl::Status judge(const absl::StatusOr<Answer>& answer, const std::string& what, T& out) const {
     const std::string who = "schema registry " + shown_ + ": " + what + ": ";
-    if (!answer.ok()) return absl::Status(answer.status().code(), who + std::string(answer.status().message()));
+    if (!answer.ok())
+      return absl::Status(answer.status().code(), who + std::string(answer.status().message()));
     if (answer->status == 200) {
       const absl::Status read = json<T>().make_decoder()(answer->body, out);
       if (read.ok()) return read;

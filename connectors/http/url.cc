@@ -25,8 +25,7 @@ absl::StatusOr<std::string> shown_url(const std::string& who, const std::string&
   const std::unique_ptr<CURLU, UrlDeleter> parsed(curl_url());
   const CURLUcode code = curl_url_set(parsed.get(), CURLUPART_URL, url.c_str(), 0);
   if (code != CURLUE_OK) {
-    return absl::InvalidArgumentError(who + ": the URL can't be read: " +
-                                      curl_url_strerror(code) +
+    return absl::InvalidArgumentError(who + ": the URL can't be read: " + curl_url_strerror(code) +
                                       "; write one like https://example.org/stream");
   }
   const std::string scheme = part_of(parsed.get(), CURLUPART_SCHEME);

@@ -2,6 +2,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -60,13 +61,12 @@ absl::StatusOr<std::shared_ptr<SchemaRegistry>> schema_registry(SchemaRegistryOp
 struct SubjectOptions {
   std::string topic = {};  ///< the subject is TOPIC-value, or TOPIC-key with `is_key`
   bool is_key = false;
-  std::string subject = {};  ///< instead of `topic`, for other strategies
-  bool may_register = true;  ///< false: the schema must be there already
+  std::string subject = {};                    ///< instead of `topic`, for other strategies
+  bool may_register = true;                    ///< false: the schema must be there already
+  std::optional<std::int32_t> schema_id = {};  ///< written without asking the registry
 };
 
 namespace detail {
-/// The subject; empty when the options have none.
-std::string subject_of(const SubjectOptions& options);
 /// Appends the zero byte and the number.
 void append_frame(std::int32_t id, std::string& out);
 /// Takes both off the front of `bytes`. InvalidArgument when they aren't there.
