@@ -95,8 +95,7 @@ class SchemaParser {
     }
     simdjson::dom::parser parser;
     element root;
-    auto error = parser.allocate(std::max<std::size_t>(json.size(), 64), 4 * kMaxDepth);
-    if (!error) error = parser.parse(json.data(), json.size()).get(root);
+    const auto error = parser.parse(json.data(), json.size()).get(root);
     if (error) {
       return absl::InvalidArgumentError(std::string("Avro schema: not JSON: ") +
                                         simdjson::error_message(error) + ", near " + in_quotes(json));
