@@ -36,7 +36,7 @@ class SchemaRegistry {
 };
 
 struct SchemaRegistryOptions {
-  std::string url;  ///< such as https://registry.example.org:8081
+  std::string url = {};  ///< such as https://registry.example.org:8081
   /// For a call with all its attempts. The first record with a new number waits for the answer in its lane's
   /// thread, so this is how long a lane may stand still.
   Duration timeout = std::chrono::seconds(10);
