@@ -200,17 +200,18 @@ bool Resolver::fill_dropped(Node& node, int depth) {
   return std::all_of(node.parts.begin(), node.parts.end(), [](const Part& p) { return p.node != nullptr; });
 }
 
-/// Branches that can't be read are errors where they come.
+/// Branches that can't be read are errors where they come; null alone would be little to read.
 bool Resolver::fill_union(Node& node, const Schema& reader, int depth) {
   std::string error;
   bool is_any_read = false;
   for (const Schema* branch : node.writer->branches) {
     const Node* read = this->node(*branch, &reader, node.target, depth + 1);
-    is_any_read |= read != nullptr;
+    is_any_read |= read != nullptr && (branch->type != Type::null || node.writer->branches.size() == 1);
     if (read == nullptr) {
       Node& refused = plan_.nodes_.emplace_back();
       refused.writer = branch;
-      refused.error = error = take_error();
+      refused.error = take_error();
+      if (branch->type != Type::null || error.empty()) error = refused.error;
       read = &refused;
     }
     node.parts.push_back({read});

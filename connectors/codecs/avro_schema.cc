@@ -17,6 +17,7 @@ namespace {
 using simdjson::dom::element;
 
 constexpr int kMaxDepth = 64;
+constexpr std::size_t kLeastCapacity = 64;
 constexpr std::size_t kMaxText = std::size_t{1} << 20;
 /// Values in all defaults together: those of records may hold each other's again and again.
 constexpr std::size_t kMaxDefaultValues = 10'000;
@@ -93,9 +94,18 @@ class SchemaParser {
       return absl::InvalidArgumentError("Avro schema: " + std::to_string(json.size()) +
                                         " bytes; 1 MiB is the most");
     }
-    simdjson::dom::parser parser;
+    // Without simdjson's parser class: its layout depends on how a file is compiled, and programs may use it
+    // too.
+    std::unique_ptr<simdjson::internal::dom_parser_implementation> parser;
+    const simdjson::padded_string text(json);
+    simdjson::dom::document parsed;
     element root;
-    const auto error = parser.parse(json.data(), json.size()).get(root);
+    auto error = simdjson::get_active_implementation()->create_dom_parser_implementation(
+        std::max(json.size(), kLeastCapacity), simdjson::DEFAULT_MAX_DEPTH, parser);
+    if (!error) error = parsed.allocate(std::max(json.size(), kLeastCapacity));
+    if (!error)
+      error = parser->parse(reinterpret_cast<const std::uint8_t*>(text.data()), text.size(), parsed);
+    if (!error) error = parsed.root().get(root);
     if (error) {
       return absl::InvalidArgumentError(std::string("Avro schema: not JSON: ") +
                                         simdjson::error_message(error) + ", near " + in_quotes(json));

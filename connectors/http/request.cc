@@ -52,7 +52,8 @@ absl::Status failed(CURLcode code, const char* why) {
       return absl::DeadlineExceededError("no answer in time");
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:
-      return absl::FailedPreconditionError(cause);
+      return absl::FailedPreconditionError(cause +
+                                           "; the option 'ca_file' names authorities to trust, in PEM");
     default:
       return absl::UnavailableError(cause);
   }

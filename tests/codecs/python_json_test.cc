@@ -230,7 +230,9 @@ TEST(JsonKeys, MayBeNumbersBoolsAndEnums) {
   check_codec<Map>(codec, {{{Color::green, {{1, 2}, {255, 3}}}}, {{Color::red, {}}}});
   EXPECT_EQ(encoded(codec, Map{{Color::green, {{1, 2}}}}), R"({"green":{"1":2}})");
   Map out;
-  const auto error = [&](std::string_view bytes) { return codec.make_decoder()(bytes, out).message(); };
+  const auto error = [&](std::string_view bytes) {
+    return std::string(codec.make_decoder()(bytes, out).message());
+  };
   EXPECT_EQ(error(R"({"gren":{}})"),
             "[\"gren\"]: expected one of red, green as key, found \"gren\"; did you mean 'green'?");
   EXPECT_EQ(error(R"({"red":{"256":1}})"),

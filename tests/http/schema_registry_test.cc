@@ -180,7 +180,7 @@ TEST(SchemaRegistry, SaysWhatItIsAnswered) {
   EXPECT_EQ(said("200 OK", "<html>", absl::StatusCode::kInternal),
             "its answer can't be read: not JSON at byte 0, near \"<html>\"");
   EXPECT_EQ(said("200 OK", std::string(std::size_t{5} << 20, ' '), absl::StatusCode::kResourceExhausted),
-            "the answer is longer than 4 MiB");
+            "the answer is longer than 4MiB");
 }
 
 TEST(SchemaRegistry, SendsCredentialsAndNeverShowsThem) {
