@@ -51,9 +51,10 @@ absl::Status failed(CURLcode code, const char* why) {
     case CURLE_OPERATION_TIMEDOUT:
       return absl::DeadlineExceededError("no answer in time");
     case CURLE_PEER_FAILED_VERIFICATION:
+      return absl::UnauthenticatedError(cause + "; the option 'ca_file' names authorities to trust, in PEM");
     case CURLE_SSL_CACERT_BADFILE:
-      return absl::FailedPreconditionError(cause +
-                                           "; the option 'ca_file' names authorities to trust, in PEM");
+      return absl::InvalidArgumentError("the option 'ca_file' names no file of certificates in PEM: " +
+                                        cause);
     default:
       return absl::UnavailableError(cause);
   }

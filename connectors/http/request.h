@@ -22,8 +22,8 @@ struct Answer {
 };
 
 /// Sends it and waits for the whole answer. Redirections aren't followed. Of errors there is no message but
-/// the cause: DeadlineExceeded, ResourceExhausted for a long answer, FailedPrecondition where trying again
-/// helps nothing (certificates), else Unavailable.
+/// the cause: DeadlineExceeded, ResourceExhausted for a long answer, Unauthenticated and InvalidArgument for
+/// certificates, else Unavailable: trying again may help.
 absl::StatusOr<Answer> perform(const Request& request);
 
 }  // namespace slipstream::http
