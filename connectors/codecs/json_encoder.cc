@@ -98,8 +98,7 @@ bool JsonEncoder::write_struct(const TypeInfo& type, const void* value, int dept
   auto write_field = [&, is_first = true](const FieldInfo& field, const TypeInfo& field_type,
                                           const void* member) mutable {
     if (!std::exchange(is_first, false)) write_comma();
-    out_.append("\"").append(field.name).append("\"");
-    write_colon();
+    out_.append("\"").append(field.name).append(is_python_ ? "\": " : "\":");
     return write(field_type, member, depth + 1) || in("." + std::string(field.name));
   };
   out_.push_back('{');

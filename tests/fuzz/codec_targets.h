@@ -118,7 +118,10 @@ inline std::string check_json(std::string_view bytes) {
   return check_reads_and_writes(json<Root>({.style = JsonStyle::python}), bytes, may_be_unwritable);
 }
 
-inline std::string check_avro(std::string_view bytes) { return check_reads_and_writes(avro<Root>(), bytes); }
+inline std::string check_avro(std::string_view bytes) {
+  static const Codec<Root> codec = avro<Root>();  // or most of the time would go into its schema
+  return check_reads_and_writes(codec, bytes);
+}
 
 /// The first line as a schema, the rest as a record: written with it and read as ours, and written and read
 /// with it, which may have too few or too many fields to write with.
