@@ -97,7 +97,7 @@ class EventSource final : public RawSource, Transfer::Receiver {
   EventSource(std::string url, EventOptions options)
       : url_(std::move(url)),
         options_(std::move(options)),
-        shown_(shown_url(url_)),
+        shown_(shown_url("http events", url_)),
         name_(shown_.ok() ? "http events " + *shown_ : "http events"),
         parser_(options_.max_event_bytes, options_.last_event_id) {}
   ~EventSource() override { (void)close(); }
@@ -326,7 +326,7 @@ Outcome EventSource::answer_outcome(const Transfer& transfer) const {
   }
   if (status_ >= 300 && status_ < 400) {
     const std::string location = transfer.location();
-    const auto shown = shown_url(location);
+    const auto shown = shown_url("http events", location);
     return refused(absl::StatusCode::kFailedPrecondition,
                    ": it has moved to " +
                        detail::one_line(shown.ok() ? *shown : location.substr(0, location.find('?')), 200) +
