@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "bench/side_by_side.h"
+#include "bench/suite.h"
 #include "slipstream/slipstream.h"
 #include "slipstream/topic.h"
 
@@ -19,7 +19,7 @@ namespace slipstream::bench {
 namespace {
 
 constexpr int kPartitions = 8;
-constexpr std::int64_t kMessages = 200'000;  // what the embedded broker keeps
+constexpr std::int64_t kMessages = 200'000;  // fit into what the embedded broker keeps
 constexpr const char* kSource = "in";
 
 std::string key_of(std::int64_t i) { return "key-" + std::to_string(i % 1000); }
@@ -166,35 +166,39 @@ std::int64_t write_topic(const std::string& brokers, const std::vector<std::int6
   return written;
 }
 
-void run() {
+void run(Suite& suite) {
   auto broker = kafka::EmbeddedBroker::start({{kSource, kPartitions}, {"out", kPartitions}});
   if (!broker.ok()) die(std::string(broker.status().message()));
   const std::string brokers = broker->bootstrap();
   std::vector<std::int64_t> numbers;
-  std::int64_t bytes = 0;
+  std::uint64_t bytes = 0;
   auto producer = kafka::Producer::connect({.brokers = brokers, .settings = {{"compression.type", "lz4"}}});
   if (!producer.ok()) die(std::string(producer.status().message()));
-  for (std::int64_t i = 0; i < kMessages; ++i) {
+  for (std::int64_t i = 0; i < suite.size<std::int64_t>(kMessages, 1'000); ++i) {
     numbers.push_back(i);
     const std::string key = key_of(i);
     const std::string value = value_of(i);
-    bytes += static_cast<std::int64_t>(key.size() + value.size());
+    bytes += key.size() + value.size();
     check(producer->produce(kSource, {.key = key, .value = value}));
   }
   check(producer->flush());
-  compare({.name = "topic in",
-           .items = kMessages,
-           .ours = [&] { return read_topic(brokers); },
-           .limit = [&] { return read_bare(brokers); },
-           .expected = bytes});
-  compare({.name = "topic out",
-           .items = kMessages,
-           .ours = [&] { return write_topic(brokers, numbers); },
-           .limit = [&] { return write_bare(brokers, numbers); },
-           .expected = kMessages});
+  const auto work = [](auto f) -> Work {
+    return [f] { return timed([&] { return Answer{0, static_cast<std::uint64_t>(f())}; }); };
+  };
+  const auto items = static_cast<double>(numbers.size());
+  suite.compare({"topic in",
+                 items,
+                 work([&] { return read_topic(brokers); }),
+                 work([&] { return read_bare(brokers); }),
+                 {0, bytes}});
+  suite.compare({"topic out",
+                 items,
+                 work([&] { return write_topic(brokers, numbers); }),
+                 work([&] { return write_bare(brokers, numbers); }),
+                 {0, numbers.size()}});
 }
+
+const Registered topic("topic", run);
 
 }  // namespace
 }  // namespace slipstream::bench
-
-int main() { slipstream::bench::run(); }
