@@ -29,7 +29,7 @@ inline Pass run_app(const Program& program, const std::vector<Bid>& bids, int th
 
 template <template <template <class> class> class Loop>
 void compare_in_memory(Suite& suite, const std::string& name, Task task, const Program& program,
-                       double two_to_one) {
+                       std::optional<double> two_to_one) {
   const std::size_t count = suite.size(10'000'000, 100'000);
   const std::vector<Bid> bids = make_bids(count);
   const std::span<const Bid> view = bids;

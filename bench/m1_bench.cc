@@ -6,7 +6,8 @@ namespace {
 
 void running_totals(App& app, const std::vector<Bid>& bids, Answer& answer) {
   app.source(from(bids))
-      .event_time([](const Bid& b) { return time_of(b); }, {.max_out_of_orderness = std::chrono::milliseconds(kOutOfOrderMs)})
+      .event_time([](const Bid& b) { return time_of(b); },
+                  {.max_out_of_orderness = std::chrono::milliseconds(kOutOfOrderMs)})
       .key_by(&Bid::auction)
       .aggregate<Total>("totals")
       .sink([&answer](const Keyed<std::uint64_t, Total>& total) {

@@ -49,6 +49,14 @@ class KeyTable {
     const std::uint32_t slot = i == kNone ? insert(key, tag_of(hash)) : places_[i].slot;
     return slots_[slot].value;
   }
+  /// Room for so many more keys: until they are there, references stay valid and inserting moves nothing.
+  void reserve(std::size_t more) {
+    while (size_ + more > capacity()) grow();
+  }
+  /// Asks for the memory a look-up will touch first.
+  void prefetch(std::uint64_t hash) const {
+    if (!places_.empty()) __builtin_prefetch(&places_[home(tag_of(hash))]);
+  }
   bool erase(const Key& key, std::uint64_t hash) {
     const std::size_t place = place_of(key, hash);
     if (place == kNone) return false;
