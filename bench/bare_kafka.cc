@@ -24,10 +24,6 @@ rd_kafka_t* client_of(rd_kafka_type_t type, rd_kafka_conf_t* conf) {
 
 }  // namespace
 
-void check(const absl::Status& status) {
-  if (!status.ok()) throw std::runtime_error(std::string(status.message()));
-}
-
 Reader::Reader(const std::string& brokers, std::string topic, int partitions, std::vector<std::int64_t> from)
     : client_(client_of(RD_KAFKA_CONSUMER, conf_with({{"bootstrap.servers", brokers},
                                                       {"enable.partition.eof", "true"},

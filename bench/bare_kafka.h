@@ -14,8 +14,6 @@
 /// library, calls and settings as the connector's. Throws where something fails.
 namespace slipstream::bench::bare {
 
-void check(const absl::Status& status);
-
 /// Reads partitions from their offsets to their ends.
 class Reader {
  public:

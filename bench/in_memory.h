@@ -22,7 +22,7 @@ inline Pass run_app(const Program& program, const std::vector<Bid>& bids, int th
   app.set("runtime.threads", std::to_string(threads));
   program(app, bids, answer);
   return timed([&] {
-    if (const absl::Status s = app.run(); !s.ok()) throw std::runtime_error(std::string(s.message()));
+    check_ok(app.run());
     return answer;
   });
 }

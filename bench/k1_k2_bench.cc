@@ -104,25 +104,25 @@ Codec<Bid> noting_json() {
 void fill(const Place& place) {
   auto producer =
       kafka::Producer::connect({.brokers = place.brokers, .settings = {{"compression.type", "lz4"}}});
-  bare::check(producer.status());
+  check_ok(producer.status());
   const auto encode = json<Bid>().make_encoder();
   for (std::uint64_t i = 0; i < place.bids; ++i) {
     const Bid bid = make_bid(i);
     std::string value;
-    bare::check(encode(bid, value));
+    check_ok(encode(bid, value));
     const std::string key = std::to_string(bid.auction);
-    bare::check(producer->produce(
+    check_ok(producer->produce(
         place.in, {.partition = static_cast<int>(bid.auction % kPartitions), .key = key, .value = value}));
   }
-  bare::check(producer->flush());
+  check_ok(producer->flush());
 }
 
 using Offsets = std::vector<std::int64_t>;
 Offsets ends_of(const Place& place) {
   auto admin = kafka::Admin::connect({.brokers = place.brokers});
-  bare::check(admin.status());
+  check_ok(admin.status());
   const auto marks = admin->watermarks(place.out);
-  bare::check(marks.status());
+  check_ok(marks.status());
   Offsets ends;
   for (const auto& mark : *marks) ends.push_back(mark.high);
   return ends;
@@ -137,7 +137,7 @@ Pass checked(const Place& place, const Add& add, const std::function<void()>& wo
   bare::Reader(place.brokers, place.out, kPartitions, before)
       .read([&](int, std::string_view, std::string_view value) {
         Out out;
-        bare::check(decode(value, out));
+        check_ok(decode(value, out));
         ++pass.answer.count;
         pass.answer.checksum += add(out);
       });
@@ -180,7 +180,7 @@ Pass k1(const Place& place) {
                   r.value.count, r.value.sum};
             })
             .sink(results_of<WindowOut>(place));
-        bare::check(app.run());
+        check_ok(app.run());
       });
 }
 
@@ -190,7 +190,7 @@ Pass k2(const Place& place) {
       [&] {
         App app;
         bids_of(app, place).map(convert).sink(results_of<Converted>(place));
-        bare::check(app.run());
+        check_ok(app.run());
       });
 }
 
@@ -233,14 +233,14 @@ Pass k1_bare(const Place& place) {
         std::string text;
         const auto emit = [&](const WindowOut& out) {
           text.clear();
-          bare::check(encode(out, text));
+          check_ok(encode(out, text));
           writer.write({}, text);
         };
         Windows windows;
         reader.read(
             [&](int partition, std::string_view, std::string_view value) {
               Bid bid;
-              bare::check(decode(value, bid));
+              check_ok(decode(value, bid));
               windows.add(partition, bid, emit);
             },
             [&] { writer.poll(); });
@@ -261,9 +261,9 @@ Pass k2_bare(const Place& place) {
         reader.read(
             [&](int, std::string_view, std::string_view value) {
               Bid bid;
-              bare::check(decode(value, bid));
+              check_ok(decode(value, bid));
               text.clear();
-              bare::check(encode(convert(bid), text));
+              check_ok(encode(convert(bid), text));
               writer.write({}, text);
             },
             [&] { writer.poll(); });
@@ -286,15 +286,15 @@ void with_topics(Suite& suite, const std::function<void(const Place&)>& run) {
                                                {.name = place.out, .partitions = kPartitions}};
   if (suite.quick()) {
     auto started = kafka::EmbeddedBroker::start({{place.in, kPartitions}, {place.out, kPartitions}});
-    bare::check(started.status());
+    check_ok(started.status());
     embedded.emplace(*std::move(started));
     place.brokers = embedded->bootstrap();
   } else {
     real.emplace();
     place.brokers = real->address();
     auto admin = kafka::Admin::connect({.brokers = place.brokers});
-    bare::check(admin.status());
-    bare::check(admin->create_topics(topics));
+    check_ok(admin.status());
+    check_ok(admin->create_topics(topics));
   }
   fill(place);
   run(place);

@@ -56,6 +56,10 @@ void print_machine() {
 
 }  // namespace
 
+void check_ok(const absl::Status& status) {
+  if (!status.ok()) throw std::runtime_error(std::string(status.message()));
+}
+
 void Suite::check(const std::string& name, const Answer& answer, const Answer& expected) const {
   if (answer == expected) return;
   throw std::runtime_error(name + " came to " + text_of(answer) + " instead of " + text_of(expected));

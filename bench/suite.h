@@ -7,11 +7,15 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "bench/counters.h"
 
 /// A speed is only worth something beside its limit on the same machine at the same time: pairs of runs, the
 /// limit's and ours in turn, and the ratio of each pair. Nothing is printed before the answer was checked.
 namespace slipstream::bench {
+
+/// Throws unless it is OK.
+void check_ok(const absl::Status& status);
 
 /// What a piece of work came to, so that nobody can skip it.
 struct Answer {

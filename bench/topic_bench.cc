@@ -39,7 +39,7 @@ std::uint64_t read_topic(const std::string& brokers) {
       app.topic<std::string, std::string>(kSource, text(), {.brokers = brokers, .until_end = true});
   app.on(topic).handle(
       [&](const Message<std::string, std::string>& m) { bytes += m.key.size() + m.value.size(); });
-  bare::check(app.run());
+  check_ok(app.run());
   return bytes;
 }
 
@@ -64,26 +64,26 @@ std::uint64_t write_topic(const std::string& brokers, const std::vector<std::int
         return std::pair(key_of(i), value_of(i));
       })
       .to(topic);
-  bare::check(app.run());
+  check_ok(app.run());
   return written;
 }
 
 void run(Suite& suite) {
   auto broker = kafka::EmbeddedBroker::start({{kSource, kPartitions}, {"out", kPartitions}});
-  bare::check(broker.status());
+  check_ok(broker.status());
   const std::string brokers = broker->bootstrap();
   std::vector<std::int64_t> numbers;
   std::uint64_t bytes = 0;
   auto producer = kafka::Producer::connect({.brokers = brokers, .settings = {{"compression.type", "lz4"}}});
-  bare::check(producer.status());
+  check_ok(producer.status());
   for (std::int64_t i = 0; i < suite.size<std::int64_t>(kMessages, 1'000); ++i) {
     numbers.push_back(i);
     const std::string key = key_of(i);
     const std::string value = value_of(i);
     bytes += key.size() + value.size();
-    bare::check(producer->produce(kSource, {.key = key, .value = value}));
+    check_ok(producer->produce(kSource, {.key = key, .value = value}));
   }
-  bare::check(producer->flush());
+  check_ok(producer->flush());
   const auto work = [](auto f) -> Work { return [f] { return timed([&] { return Answer{0, f()}; }); }; };
   const auto items = static_cast<double>(numbers.size());
   suite.compare({"topic in",
