@@ -76,6 +76,7 @@ struct MeetAll {
       : pairs(lefts.key_by(key).interval_join("join", rights.key_by(key), {-1s, 0s}, std::move(f))) {}
   absl::Status run(TestDriver& driver) const {
     for (int i = 0; i < 100'000; ++i) driver.push(rights, {i, EventTime(1s)});
+    driver.skip_to(lefts, 0, 0);
     if (absl::Status status = driver.run(); !status.ok()) return status;
     for (int i = 0; i < 2; ++i) driver.push(lefts, {i, EventTime(2s)});
     driver.finish(rights);

@@ -51,9 +51,13 @@ class HoppingAggregate final : public WindowOperator<In, KeyOf, State> {
     }
     if (kind == kSliceEntry) next_ = slices_.empty() ? first_window : std::min(next_, first_window);
     States& states = kind == kSliceEntry ? slices_[{start, first_window}] : windows_[start];
-    const std::size_t before = states.table_bytes();
-    states(key, hash_key(key)) = std::move(state);
-    bytes_ += states.table_bytes() - before;
+    bytes_ -= states.table_bytes();
+    try {  // what two snapshots brought into a slice may come as two states
+      merge_into(states, key, hash_key(key), state);
+    } catch (...) {
+      return absl::AbortedError("merge: " + describe_current_exception());
+    }
+    bytes_ += states.table_bytes();
     return absl::OkStatus();
   }
   std::string state_schema() const override {
@@ -202,15 +206,17 @@ class HoppingAggregate final : public WindowOperator<In, KeyOf, State> {
     }
     windows_.erase(window);
   }
-  void merge([[maybe_unused]] const Key& key, [[maybe_unused]] const State& state,
-             [[maybe_unused]] EventTime start) {
+  void merge(const Key& key, const State& state, EventTime start) {
+    const std::uint64_t hash = hash_key(key);
+    this->guard_result(end_of(start), hash, [&] { merge_into(closing_, key, hash, state); });
+  }
+  void merge_into(States& states, const Key& key, std::uint64_t hash, const State& state) {
+    bool is_new = false;
+    State& whole = states(key, hash, &is_new);
     if constexpr (kMerges) {
-      const std::uint64_t hash = hash_key(key);
-      bool is_new = false;
-      State& whole = closing_(key, hash, &is_new);
-      this->guard_result(end_of(start), hash,
-                         [&] { is_new ? void(whole = state) : add_->merge(whole, state); });
+      if (!is_new) return add_->merge(whole, state);
     }
+    whole = state;
   }
 
   Hopping window_;
