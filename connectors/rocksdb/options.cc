@@ -42,7 +42,9 @@ void forget_beyond(std::size_t bytes, rocksdb::ColumnFamilyOptions& out) {
   // Merges what is small; a file, which is what is dropped at once, is at most a quarter of it all.
   out.compaction_options_fifo.allow_compaction = true;
   out.max_compaction_bytes = bytes / 4;
+  // Else RocksDB drops files by their age, too: it takes this for the reason of our filter.
   out.ttl = 0;
+  out.periodic_compaction_seconds = 0;
   out.write_buffer_size = std::clamp(bytes / 8, std::size_t{64} << 10, out.write_buffer_size);
 }
 
