@@ -1,6 +1,5 @@
 #include "connectors/rocksdb/database.h"
 
-#include <rocksdb/utilities/options_util.h>
 #include <stdlib.h>
 
 #include <algorithm>
@@ -71,13 +70,7 @@ absl::StatusOr<Database::Descriptors> Database::describe_families(
   std::vector<std::string> names;
   if (look_at(path_) == Folder::database) {
     if (absl::Status s = explain(rocksdb::DB::ListColumnFamilies(database, path_, &names)); !s.ok()) return s;
-    rocksdb::ConfigOptions how;
-    how.ignore_unknown_options = true;
-    rocksdb::DBOptions ignored;
-    std::vector<rocksdb::ColumnFamilyDescriptor> found;
-    // Without this file, or with one that can't be read, they are opened as new ones are.
-    rocksdb::LoadLatestOptions(how, path_, &ignored, &found).PermitUncheckedError();
-    for (auto& family : found) stored.emplace(family.name, std::move(family.options));
+    stored = stored_families(path_);
   }
   Descriptors out;
   for (const std::string& name : names) {

@@ -114,6 +114,20 @@ void put_back_inventory(const std::string& path, const std::string& list) {
   if (!list.empty()) std::ofstream(path + kFile) << list;
 }
 
+absl::Status restore_current(const std::string& path) {
+  std::string newest;
+  for (const auto& [name, size] : files_in(path)) {
+    if (name == "CURRENT") return absl::OkStatus();
+    if (!name.starts_with("MANIFEST-")) continue;
+    if (name.size() > newest.size() || (name.size() == newest.size() && name > newest)) newest = name;
+  }
+  if (newest.empty()) return absl::NotFoundError("there is no manifest in " + path);
+  std::ofstream current(path + "/CURRENT");
+  current << newest << '\n';
+  if (!current.flush()) return absl::InternalError("can't write " + path + "/CURRENT");
+  return absl::OkStatus();
+}
+
 Folder look_at(const std::string& path) {
   std::error_code error;
   Folder folder = Folder::absent;

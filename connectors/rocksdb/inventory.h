@@ -18,6 +18,9 @@ absl::StatusOr<std::string> take_inventory(const std::string& path);
 /// It didn't change after all.
 void put_back_inventory(const std::string& path, const std::string& list);
 
+/// Makes CURRENT, where it is missing, out of the newest manifest there is.
+absl::Status restore_current(const std::string& path);
+
 /// What is in the folder.
 enum class Folder {
   absent,    ///< it or everything in it

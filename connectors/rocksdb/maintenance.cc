@@ -58,6 +58,54 @@ absl::Status dump_scan(const std::string& family, detail::StoreScan& scan,
   return scan.status();
 }
 
+/// Each of its own kind, but without RocksDB's checks of what a repair has put together.
+std::vector<rocksdb::ColumnFamilyDescriptor> descriptors(const std::vector<std::string>& names,
+                                                         const std::string& path, const Memory& memory) {
+  const auto stored = stored_families(path);
+  const auto host = std::make_shared<const Host>();
+  std::vector<rocksdb::ColumnFamilyDescriptor> out;
+  for (const std::string& name : names) {
+    const auto was = stored.find(name);
+    out.emplace_back(
+        name, kept_family_options(was == stored.end() ? rocksdb::ColumnFamilyOptions() : was->second, memory,
+                                  host));
+    out.back().options.force_consistency_checks = false;
+  }
+  return out;
+}
+
+/// What was in files and in the log as well is now in two files: RocksDB opens that only when told not to
+/// look.
+absl::Status merge_files(const rocksdb::DBOptions& options, const std::string& path, const Memory& memory) {
+  std::vector<std::string> names;
+  if (auto s = rocksdb::DB::ListColumnFamilies(options, path, &names); !s.ok()) return to_status(s, path);
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  rocksdb::DB* opened = nullptr;
+  auto s = rocksdb::DB::Open(options, path, descriptors(names, path, memory), &handles, &opened);
+  const std::unique_ptr<rocksdb::DB> db(opened);
+  if (!s.ok()) return to_status(s, path);
+  for (rocksdb::ColumnFamilyHandle* handle : handles) {
+    if (s.ok()) s = db->CompactRange({}, handle, nullptr, nullptr);
+    db->DestroyColumnFamilyHandle(handle);
+  }
+  const auto closed = db->Close();
+  return to_status(s.ok() ? closed : s, path);
+}
+
+absl::Status rebuild(const std::string& path) {
+  const Memory memory(kMemory);
+  const auto options = database_options({}, memory);
+  if (!options.ok()) return options.status();
+  std::vector<std::string> names{kDefaultFamily};
+  for (const auto& [name, stored] : stored_families(path)) {
+    if (name != kDefaultFamily) names.push_back(name);
+  }
+  const auto known = descriptors(names, path, memory);
+  if (auto taken = take_inventory(path); !taken.ok()) return taken.status();
+  const auto s = rocksdb::RepairDB(path, *options, known, known.front().options);
+  return s.ok() ? merge_files(*options, path, memory) : to_status(s, path);
+}
+
 }  // namespace
 }  // namespace slipstream::rocks
 
@@ -74,15 +122,10 @@ absl::Status repair_cache(const std::string& path) {
   if (folder == rocks::Folder::absent || folder == rocks::Folder::foreign)
     return absl::NotFoundError("there is no database in " + path);
   if (absl::Status s = rocks::check_unused(path); !s.ok()) return s;
-  const rocks::Memory memory(rocks::kMemory);
-  const auto host = std::make_shared<const rocks::Host>();
-  const auto options = rocks::database_options({}, memory);
-  if (!options.ok()) return options.status();
-  const auto family = rocks::kept_family_options({}, memory, host);
-  // Without the default one's options, RocksDB takes its own defaults for it.
-  const std::vector<rocksdb::ColumnFamilyDescriptor> known{{rocks::kDefaultFamily, family}};
-  if (auto taken = rocks::take_inventory(path); !taken.ok()) return taken.status();
-  return rocks::to_status(rocksdb::RepairDB(path, *options, known, family), path);
+  // Where nothing but CURRENT is missing, nothing is lost.
+  rocks::restore_current(path).IgnoreError();
+  if (verify_cache(path).ok()) return absl::OkStatus();
+  return rocks::rebuild(path);
 }
 
 absl::Status destroy_cache(const std::string& path) {

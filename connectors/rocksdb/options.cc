@@ -3,11 +3,14 @@
 #include <rocksdb/convenience.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/table.h>
+#include <rocksdb/utilities/options_util.h>
 
 #include <algorithm>
 #include <map>
 #include <string>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "connectors/rocksdb/errors.h"
 #include "connectors/rocksdb/expiry.h"
@@ -45,6 +48,8 @@ void forget_beyond(std::size_t bytes, rocksdb::ColumnFamilyOptions& out) {
   // Else RocksDB drops files by their age, too: it takes this for the reason of our filter.
   out.ttl = 0;
   out.periodic_compaction_seconds = 0;
+  // What a repair leaves may overlap, and merging it is not what this kind of compaction does.
+  out.force_consistency_checks = false;
   out.write_buffer_size = std::clamp(bytes / 8, std::size_t{64} << 10, out.write_buffer_size);
 }
 
@@ -160,6 +165,17 @@ absl::StatusOr<rocksdb::ColumnFamilyOptions> family_options(
   if (absl::Status s = apply(options.rocksdb, out, true, rocksdb::GetColumnFamilyOptionsFromMap); !s.ok())
     return s;
   return out;
+}
+
+std::map<std::string, rocksdb::ColumnFamilyOptions> stored_families(const std::string& path) {
+  rocksdb::ConfigOptions how;
+  how.ignore_unknown_options = true;
+  rocksdb::DBOptions ignored;
+  std::vector<rocksdb::ColumnFamilyDescriptor> found;
+  rocksdb::LoadLatestOptions(how, path, &ignored, &found).PermitUncheckedError();
+  std::map<std::string, rocksdb::ColumnFamilyOptions> stored;
+  for (auto& family : found) stored.emplace(family.name, std::move(family.options));
+  return stored;
 }
 
 rocksdb::ColumnFamilyOptions kept_family_options(const rocksdb::ColumnFamilyOptions& stored,

@@ -4,6 +4,7 @@
 #include <rocksdb/write_buffer_manager.h>
 
 #include <cstddef>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -36,6 +37,9 @@ absl::StatusOr<rocksdb::DBOptions> database_options(const detail::StoreOptions& 
 absl::StatusOr<rocksdb::ColumnFamilyOptions> family_options(
     const detail::StoreOptions& options, const Memory& memory, const std::shared_ptr<const Host>& host,
     const std::optional<rocksdb::ColumnFamilyOptions>& stored);
+/// The column families of a database as they were opened last, by name; those of which nothing is known
+/// aren't there.
+std::map<std::string, rocksdb::ColumnFamilyOptions> stored_families(const std::string& path);
 /// Of a column family that nobody said anything about: as it was opened last.
 rocksdb::ColumnFamilyOptions kept_family_options(const rocksdb::ColumnFamilyOptions& stored,
                                                  const Memory& memory,

@@ -283,6 +283,36 @@ TEST_F(CacheDamage, OfATableIsFoundWhenItIsRead) {
   EXPECT_EQ(cache.verify().code(), absl::StatusCode::kDataLoss);
   EXPECT_EQ(cache.get(1005).value(), "value 1005");
   EXPECT_EQ(cache.get(999).value(), "value 999");  // in another block
+  ASSERT_TRUE(cache.close().ok());
+  // The file is put aside as a whole.
+  EXPECT_EQ(keys_after_repair(),
+            (std::vector<int>{1000, 1001, 1002, 1003, 1004, 1005, 1006, 1007, 1008, 1009}));
+  EXPECT_TRUE(fs::exists(path + "/lost/" + table.filename().string()));
+}
+
+TEST_F(CacheDamage, OfSomeIsRepairedWithColumnFamiliesAndTheirKinds) {
+  {
+    const auto cache = open_cache<int, std::string>(path);
+    for (const char* name : {"x", "y"}) {
+      CacheOptions options;
+      if (*name == 'y') options.forgetful = Forgetful{std::size_t{8} << 20};
+      const auto family = cache.create_family(name, options).value();
+      for (int i = 0; i < 5; ++i) ASSERT_TRUE(family.put(i, name).ok());
+      ASSERT_TRUE(family.flush().ok());
+      for (int i = 5; i < 10; ++i) ASSERT_TRUE(family.put(i, name).ok());
+    }
+  }
+  const fs::path manifest = file("MANIFEST-", "");
+  fs::resize_file(manifest, fs::file_size(manifest) / 2);
+  EXPECT_EQ(keys_after_repair().size(), 1010u);
+  const auto cache = open_cache<int, std::string>(path);
+  EXPECT_THAT(cache.families().value(), ElementsAre("x", "y"));
+  for (const char* name : {"x", "y"}) {
+    const auto family = cache.family(name).value();
+    EXPECT_EQ(all_of(family.keys()).size(), 10u) << name;
+    EXPECT_EQ(family.get(7).value(), name);
+  }
+  EXPECT_TRUE(cache.verify().ok());
 }
 
 TEST_F(CacheDamage, OfTheListOfFilesIsRefused) {
