@@ -209,7 +209,8 @@ class CacheDamage : public ::testing::Test {
     EXPECT_EQ(verify_cache(path).code(), absl::StatusCode::kDataLoss);
   }
   std::vector<int> keys_after_repair() const {
-    EXPECT_TRUE(repair_cache(path).ok());
+    const absl::Status repaired = repair_cache(path);
+    EXPECT_TRUE(repaired.ok()) << repaired;
     EXPECT_TRUE(verify_cache(path).ok());
     return all_of(open_cache<int, std::string>(path).keys());
   }
