@@ -7,6 +7,9 @@
 #endif
 #include <librdkafka/rdkafka.h>
 #include <oneapi/tbb/version.h>
+#ifdef SLIPSTREAM_ROCKSDB
+#include <rocksdb/version.h>
+#endif
 #include <simdjson.h>
 #include <toml++/toml.h>
 #include <xxhash.h>
@@ -34,6 +37,9 @@ absl::Status print_versions(const Invocation&) {
 #endif
   text += "librdkafka " + std::string(rd_kafka_version_str()) + "\n";
   text += "oneTBB " + std::string(TBB_runtime_version()) + "\n";
+#ifdef SLIPSTREAM_ROCKSDB
+  text += "RocksDB " + rocksdb::GetRocksVersionAsString() + "\n";
+#endif
   text += "simdjson " + std::to_string(simdjson::SIMDJSON_VERSION_MAJOR) + "." +
           std::to_string(simdjson::SIMDJSON_VERSION_MINOR) + "." +
           std::to_string(simdjson::SIMDJSON_VERSION_REVISION) + "\n";

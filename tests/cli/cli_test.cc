@@ -113,11 +113,10 @@ TEST(Tool, PrintsItsSettings) {
 TEST(Version, NamesWhatIsLinked) {
   const Ended ended = run_tool({"version"});
   EXPECT_EQ(ended.code, 0) << ended.err;
-  EXPECT_THAT(
-      ended.out,
-      MatchesRegex("slipstream [0-9.]+\n(hiredis [0-9.]+\n)?(libcurl "
-                   "[0-9.]+\nlibmicrohttpd [0-9.]+\n)?librdkafka [0-9.]+\noneTBB [0-9.]+\nsimdjson [0-9.]+\n"
-                   "toml.. [0-9.]+\nxxHash [0-9.]+\nzlib [0-9.]+\nAbseil [0-9.]+\n"));
+  EXPECT_THAT(ended.out, MatchesRegex("slipstream [0-9.]+\n(hiredis [0-9.]+\n)?(libcurl "
+                                      "[0-9.]+\nlibmicrohttpd [0-9.]+\n)?librdkafka [0-9.]+\noneTBB "
+                                      "[0-9.]+\n(RocksDB [0-9.]+\n)?simdjson [0-9.]+\n"
+                                      "toml.. [0-9.]+\nxxHash [0-9.]+\nzlib [0-9.]+\nAbseil [0-9.]+\n"));
   EXPECT_EQ(run_tool({"--version"}).out, ended.out);
 }
 
