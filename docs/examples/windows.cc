@@ -55,7 +55,7 @@ int main() {
                                       return a.what + " of " + r.bike + " around a ride of " +
                                              std::to_string(r.km) + " km";
                                     });
-  near.sink([](const std::string& line) { std::printf("near %s\n", line.c_str()); });
+  near.sink([](const std::string& line) { std::printf("alarm %s\n", line.c_str()); });
 
   return app.main();
 }
