@@ -57,17 +57,6 @@ class KeyTable {
   void prefetch(std::uint64_t hash) const {
     if (!places_.empty()) __builtin_prefetch(&places_[home(tag_of(hash))]);
   }
-  /// Room for so many more keys: until they are there, references stay valid and inserting moves nothing.
-  void reserve(std::size_t more) {
-    while (2 * (size_ + more) > tags_.size()) grow();
-  }
-  /// Asks for the memory a look-up will touch.
-  void prefetch(std::uint64_t hash) const {
-    if (tags_.empty()) return;
-    const std::size_t i = home(tag_of(hash));
-    __builtin_prefetch(&tags_[i]);
-    __builtin_prefetch(&slots_[i]);
-  }
   bool erase(const Key& key, std::uint64_t hash) {
     const std::size_t place = place_of(key, hash);
     if (place == kNone) return false;
