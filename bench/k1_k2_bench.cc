@@ -63,7 +63,7 @@ class RealBroker {
  private:
   void run(const char* what) {
     const std::string command = std::string(SLIPSTREAM_SOURCE_DIR "/tests/integration/broker/fixture.sh ") +
-                                what + " '" + folder_.string() + "'";
+                                what + " '" + folder_.string() + "' >/dev/null";
     if (std::system(command.c_str()) != 0) throw std::runtime_error("failed: " + command);
   }
   std::filesystem::path folder_;

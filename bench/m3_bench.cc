@@ -1,4 +1,3 @@
-#if __has_include("slipstream/detail/interval_join.h")
 #include "bench/in_memory.h"
 
 /// M3: an interval join of two sources, bids with even indices and those with odd ones.
@@ -31,4 +30,3 @@ const Registered m3("m3", [](Suite& suite) {
 
 }  // namespace
 }  // namespace slipstream::bench
-#endif
