@@ -42,7 +42,7 @@ TEST(Tool, NamesTheNearestCommand) {
 }
 
 TEST(Tool, EveryCommandHasHelp) {
-  for (const char* command : {"broker", "produce", "consume", "new", "version"}) {
+  for (const char* command : {"broker", "produce", "consume", "cache", "new", "version"}) {
     const Ended help = run_tool({command, "--help"});
     EXPECT_EQ(help.code, 0) << command;
     EXPECT_THAT(help.out, StartsWith("usage: slipstream " + std::string(command)));
