@@ -38,7 +38,7 @@ const char kPage[] = R"html(<!doctype html>
 
 int main() {
   App app;
-  const auto orders = app.proxy<Order>("orders");
+  const auto orders = app.proxy<Order>("new orders");
 
   const http::Endpoint endpoint({.page = kPage});
   orders.stream()
