@@ -148,6 +148,7 @@ absl::Status Database::explain(const rocksdb::Status& status) const {
 
 absl::Status Database::close() {
   if (!gate_.close()) return absl::OkStatus();
+  absl::Status status = writes_ ? flush_all() : absl::OkStatus();
   {
     const detail::MutexLock lock(mutex_);
     for (Dependent* dependent : dependents_) dependent->let_go();
@@ -157,12 +158,23 @@ absl::Status Database::close() {
     families_.clear();
     dropped_.clear();
   }
-  absl::Status status = to_status(db_->Close(), path_);
+  status.Update(to_status(db_->Close(), path_));
   db_.reset();
   if (status.ok() && writes_) status = write_inventory(path_);
   std::error_code ignored;
   if (is_secondary()) fs::remove_all(secondary_path_, ignored);
   return status;
+}
+
+absl::Status Database::flush_all() {
+  const detail::MutexLock lock(mutex_);
+  for (const auto& [name, family] : families_) {
+    std::uint64_t entries = 0;
+    db_->GetIntProperty(family->handle, rocksdb::DB::Properties::kNumEntriesActiveMemTable, &entries);
+    if (entries == 0) continue;
+    if (const auto s = db_->Flush({}, family->handle); !s.ok()) return to_status(s, path_);
+  }
+  return absl::OkStatus();
 }
 
 void Database::add(Dependent* dependent) {

@@ -48,7 +48,8 @@ class Database {
   /// each; they are made if they aren't there. Others that are there are opened as they were.
   absl::Status open(const detail::StoreOptions& options, std::shared_ptr<const Memory> memory,
                     const std::map<std::string, detail::StoreOptions>& families);
-  /// OK also when it isn't open. Waits for those inside.
+  /// OK also when it isn't open. Waits for those inside, and writes to files what was only in the log: so a
+  /// damaged database that was closed can be repaired from its files alone.
   absl::Status close();
 
   /// Empty before open().
@@ -84,6 +85,7 @@ class Database {
                              Handles& handles);
   absl::Status open_secondary(const rocksdb::DBOptions& database, const Descriptors& families,
                               Handles& handles);
+  absl::Status flush_all();
   absl::Status explain(const rocksdb::Status& status) const;
 
   const std::shared_ptr<Host> host_;

@@ -1,8 +1,11 @@
 #include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
 
+#include <filesystem>
 #include <memory>
+#include <set>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "connectors/rocksdb/database.h"
@@ -58,6 +61,15 @@ absl::Status dump_scan(const std::string& family, detail::StoreScan& scan,
   return scan.status();
 }
 
+std::set<std::string> table_files(const std::string& path) {
+  std::set<std::string> names;
+  std::error_code ignored;
+  for (std::filesystem::directory_iterator at(path, ignored), end; at != end; at.increment(ignored)) {
+    if (at->path().extension() == ".sst") names.insert(at->path().filename());
+  }
+  return names;
+}
+
 /// Each of its own kind, but without RocksDB's checks of what a repair has put together.
 std::vector<rocksdb::ColumnFamilyDescriptor> descriptors(const std::vector<std::string>& names,
                                                          const std::string& path, const Memory& memory) {
@@ -92,7 +104,7 @@ absl::Status merge_files(const rocksdb::DBOptions& options, const std::string& p
   return to_status(s.ok() ? closed : s, path);
 }
 
-absl::Status rebuild(const std::string& path) {
+absl::Status rebuild_from(const std::string& path) {
   const Memory memory(kMemory);
   const auto options = database_options({}, memory);
   if (!options.ok()) return options.status();
@@ -101,9 +113,24 @@ absl::Status rebuild(const std::string& path) {
     if (name != kDefaultFamily) names.push_back(name);
   }
   const auto known = descriptors(names, path, memory);
-  if (auto taken = take_inventory(path); !taken.ok()) return taken.status();
   const auto s = rocksdb::RepairDB(path, *options, known, known.front().options);
   return s.ok() ? merge_files(*options, path, memory) : to_status(s, path);
+}
+
+/// RocksDB makes a table of each log, of what is in other tables already too, and then refuses the two (after
+/// a crash, when a log is still needed by some column families and not by others). Without its tables of
+/// logs, which go where it has put the logs, there is still everything that was in files.
+absl::Status rebuild(const std::string& path) {
+  if (auto taken = take_inventory(path); !taken.ok()) return taken.status();
+  const std::set<std::string> before = table_files(path);
+  if (absl::Status s = rebuild_from(path); !absl::IsDataLoss(s)) return s;
+  for (const std::string& name : table_files(path)) {
+    if (before.contains(name)) continue;
+    std::error_code error;
+    std::filesystem::rename(path + "/" + name, path + "/lost/" + name, error);
+    if (error) return absl::InternalError("can't move " + name + " to " + path + "/lost: " + error.message());
+  }
+  return rebuild_from(path);
 }
 
 }  // namespace

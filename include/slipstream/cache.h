@@ -390,7 +390,8 @@ class Cache : public CacheReader<K, V> {
     if (absl::Status s = (*store)->open(); !s.ok()) return s;
     return Cache(std::make_shared<Impl>(*std::move(store), codec));
   }
-  /// Ends what is under way in other threads, snapshots and scans included, then closes the database.
+  /// Waits for what is under way in other threads, ends snapshots and scans, writes what is in memory to
+  /// files and closes the database.
   absl::Status close() const { return store().close(); }
   std::string path() const { return store().path(); }
 
@@ -609,8 +610,9 @@ class CacheFileWriter {
 /// Reads every file of the database and compares checksums. NotFound: there is none. DataLoss: what is
 /// damaged.
 absl::Status verify_cache(const std::string& path);
-/// Makes a damaged database one that opens, with what is readable of it. What isn't is lost: copy the folder
-/// first.
+/// Makes a damaged database one that opens, with what is readable of it: files that are damaged anywhere are
+/// put aside as a whole, in its folder `lost`; after a crash, what wasn't in files yet may be lost too, and
+/// keys that were removed may be back. Copy the folder first. Nothing is lost where only CURRENT was missing.
 absl::Status repair_cache(const std::string& path);
 /// Removes the database, and nothing else from its folder. OK when there is none.
 absl::Status destroy_cache(const std::string& path);

@@ -34,7 +34,7 @@ class DueQueue {
     std::pop_heap(heap_.begin(), heap_.end(), is_later);
     Due<Key> first = std::move(heap_.back());
     heap_.pop_back();
-    if (heap_.empty()) heap_ = {};
+    if (heap_.empty()) std::vector<Due<Key>>().swap(heap_);
     return first;
   }
 
