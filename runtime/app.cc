@@ -39,6 +39,26 @@ class DeadLetterHead final : public detail::TypedOperator<DeadLetter> {
   }
 };
 
+/// A graph with those that may run it: the App and its runs hold it as this. When the last has let go, what
+/// users gave the nodes goes, for it may hold streams, which hold the graph.
+std::shared_ptr<detail::Graph> to_be_run(std::shared_ptr<detail::Graph> graph) {
+  detail::Graph* const raw = graph.get();
+  return {raw, [graph = std::move(graph)](detail::Graph*) {
+            for (const auto& node : graph->nodes) {
+              node->make = {};
+              node->connect = {};
+              node->as_receiver = {};
+              node->make_edge = {};
+              node->substitute = {};
+              node->source = nullptr;
+              node->sink = nullptr;
+            }
+            graph->exit_hooks.clear();
+            graph->parts.clear();
+            graph->stores.clear();
+          }};
+}
+
 /// Passes a stop on to the run, which is there only when everything is open.
 class Stopper {
  public:
@@ -183,6 +203,7 @@ struct App::Impl {
   std::optional<Config> config;
   std::vector<std::function<void(RuntimeConfig&)>> changes;
   LogHook log;
+  std::shared_ptr<detail::Graph> graph;  ///< as to_be_run()
   bool was_run = false;
 
   absl::Status check_rest() const;
@@ -190,6 +211,7 @@ struct App::Impl {
 
 App::App() : handlers_(std::make_shared<detail::Handlers>(*graph_)), impl_(std::make_unique<Impl>()) {
   graph_->values = std::make_shared<const Values>();
+  impl_->graph = to_be_run(graph_);
 }
 
 App::App(int argc, const char* const* argv, std::string about) : App() {
@@ -199,7 +221,7 @@ App::App(int argc, const char* const* argv, std::string about) : App() {
   if (impl_->arguments.ok()) impl_->rest = impl_->arguments->rest;
 }
 
-App::~App() { handlers_->sources.clear(); }  // streams own the graph, whose nodes own the handlers
+App::~App() = default;
 
 const std::vector<std::string>& App::arguments() const {
   impl_->program_reads_rest = true;
@@ -257,7 +279,7 @@ Stream<DeadLetter> App::dead_letters() {
 
 const std::shared_ptr<detail::Graph>& App::graph() const {
   handlers_->complete();
-  return graph_;
+  return impl_->graph;
 }
 
 absl::StatusOr<std::unique_ptr<Run>> App::start(const Values& values) {
@@ -269,7 +291,7 @@ absl::StatusOr<std::unique_ptr<Run>> App::start() {
   auto config = runtime_config();
   if (!config.ok()) return config.status();
   auto impl = std::make_unique<Run::Impl>(*graph_, *std::move(config), impl_->log);
-  impl->graph = graph_;
+  impl->graph = impl_->graph;
   if (absl::Status s = impl->engine.open(); !s.ok()) return s;
   return std::unique_ptr<Run>(new Run(std::move(impl)));
 }
@@ -278,7 +300,7 @@ absl::StatusOr<std::unique_ptr<SteppedRun>> App::start_stepped() {
   auto config = runtime_config();
   if (!config.ok()) return config.status();
   auto impl = std::make_unique<SteppedRun::Impl>(*graph_, *std::move(config), impl_->log);
-  impl->graph = graph_;
+  impl->graph = impl_->graph;
   if (absl::Status s = impl->engine.open(); !s.ok()) return s;
   return std::unique_ptr<SteppedRun>(new SteppedRun(std::move(impl)));
 }

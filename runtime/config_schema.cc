@@ -186,6 +186,15 @@ struct Addresses {
   ConfigValue show(const std::string& value) const { return {Kind::text, value, {}}; }
 };
 
+struct Folder {
+  std::string expects() const { return "a folder"; }
+  std::optional<std::string> read(const ConfigValue& value) const {
+    const auto path = read_as<std::string>(value);
+    return path && !path->empty() ? path : std::nullopt;
+  }
+  ConfigValue show(const std::string& value) const { return {Kind::text, value, {}}; }
+};
+
 template <class Enum>
 struct Choice {
   std::vector<Enum> values;
@@ -227,6 +236,8 @@ std::vector<ConfigKey<RuntimeConfig>> make_runtime_keys() {
   using C = RuntimeConfig;
   constexpr auto brokers = [](auto& c) -> auto& { return c.kafka.brokers; };
   constexpr auto connect_timeout = [](auto& c) -> auto& { return c.kafka.connect_timeout; };
+  constexpr auto state_dir = [](auto& c) -> auto& { return c.state.dir; };
+  constexpr auto state_memory = [](auto& c) -> auto& { return c.state.memory_budget; };
   constexpr auto kMillisecond = std::chrono::milliseconds(1);
   using enum Guarantee;
   using enum LogLevel;
@@ -256,6 +267,10 @@ std::vector<ConfigKey<RuntimeConfig>> make_runtime_keys() {
       key<C>("kafka.brokers", Addresses{}, brokers, "Where sources and sinks find Kafka unless they say so."),
       key<C>("kafka.connect_timeout", Time{kMillisecond}, connect_timeout,
              "How long to try an unreachable broker before giving up."),
+      key<C>("state.dir", Folder{}, state_dir,
+             "The folder of the program's database, which holds its caches."),
+      key<C>("state.memory_budget", Bytes{std::size_t{4} << 20}, state_memory,
+             "Bytes of that database in memory: what was read last, and what isn't in files yet."),
       key<C>("log.level", Choice<LogLevel>{{debug, info, warning, error}}, &C::log_level,
              "The least important messages that are logged."),
   };

@@ -82,6 +82,10 @@ absl::Status Engine::open() {
     }
     if (node->is_dead_letters) dead_letters_ = node.get();
   }
+  if (absl::Status s = open_parts(graph_.stores); !s.ok()) {
+    close_connectors();
+    return s;
+  }
   for (auto& source : sources_) {
     if (absl::Status s = open_source(*source); !s.ok()) {
       close_connectors();
@@ -102,7 +106,7 @@ absl::Status Engine::open() {
                                          static_cast<int>(source->partitions.size()),
                                          can_seek(*source->node)});
   }
-  if (absl::Status s = open_parts(); !s.ok()) {  // which may seek
+  if (absl::Status s = open_parts(graph_.parts); !s.ok()) {  // which may seek
     close_connectors();
     return s;
   }
@@ -422,8 +426,8 @@ Stage* Engine::stage_of(const Node* node) const {
   return nullptr;
 }
 
-absl::Status Engine::open_parts() {
-  for (auto& [name, part] : graph_.parts) {
+absl::Status Engine::open_parts(const Parts& parts) {
+  for (auto& [name, part] : parts) {
     detail::RunEnv env;
     env.now = [this] {
       return EventTime(std::chrono::duration_cast<Duration>(executor_.now() + executor_.to_utc()));
@@ -438,6 +442,7 @@ absl::Status Engine::open_parts() {
       log(level, name, std::string(message));
     };
     env.fail = [this, &name = name](absl::Status status) { fail_connector(name, status); };
+    env.config = &config_;
     if (absl::Status s = part->open(env); !s.ok()) return annotate(s, name);
   }
   return absl::OkStatus();
@@ -791,6 +796,7 @@ void Engine::close_connectors() {
     }
     if (absl::Status s = source->node->source->close(); !s.ok()) fail_connector(source->node->name, s);
   }
+  for (auto& [name, store] : graph_.stores) store->close();
 }
 
 // ---------------------------------------------------------------- looking on

@@ -102,7 +102,8 @@ class Engine {
   absl::Status check_dead_letters() const;
   absl::Status open_source(Source& source);
   absl::Status open_sink(SinkState& sink, Stage& stage);
-  absl::Status open_parts();
+  using Parts = std::vector<std::pair<std::string, std::shared_ptr<detail::RunPart>>>;
+  absl::Status open_parts(const Parts& parts);
   void close_connectors();
   void detach_switches();
   void run_exit_hooks();

@@ -401,7 +401,7 @@ void Lane::end_message() {
   if (charge_ > 0) engine_.give_back(std::exchange(charge_, 0));
   if (!message_) return;
   Lane* sender = static_cast<Lane*>(message_->sender);
-  message_.reset();
+  detail::SpentBatches::give_back(std::move(message_));
   sender->on_batch_consumed();
 }
 

@@ -201,7 +201,7 @@ absl::Status CsvRows::set(const Column& column, std::size_t place, std::string_v
   if (column.optional != nullptr) {
     column.optional->clear(member);
     if (text.empty() && !was_quoted) return absl::OkStatus();
-    member = column.optional->add(member, {});
+    member = column.optional->add(member, nullptr);
   }
   if (column.type->kind == Kind::string) {
     static_cast<std::string*>(member)->assign(text);
@@ -238,7 +238,7 @@ absl::Status CsvRows::encode(const void* value, std::string& out) const {
 }
 
 struct LastElement final : ElementVisitor {
-  bool visit(std::string_view, const void* element) override {
+  bool visit(const void*, const void* element) override {
     last = element;
     return true;
   }

@@ -6,6 +6,8 @@
 #include <span>
 #include <utility>
 
+#include "connectors/codecs/python_text.h"
+
 namespace slipstream::codecs {
 namespace {
 
@@ -39,10 +41,6 @@ bool is_json_number(std::string_view text) {
     if (digits() == 0) return false;
   }
   return text.empty();
-}
-
-bool is_json_scalar(std::string_view token) {
-  return token == "true" || token == "false" || token == "null" || is_json_number(token);
 }
 
 /// Four hex digits at the front of `text`; -1 when there aren't.
@@ -190,9 +188,23 @@ bool JsonDecoder::read_digits(const TypeInfo& type, void* out) {
 }
 
 bool JsonDecoder::read_scalar(const TypeInfo& type, void* out) {
+  if (is_python_ && read_python_number(type, out)) return true;
   const std::string_view text = token();
   if (type.kind != Kind::boolean && !is_json_number(text)) return fail_type(type);
   if (!parse_scalar(text, type, out)) return fail_type(type);
+  ++next_;
+  return true;
+}
+
+/// NaN, Infinity, or a duration's text. False doesn't mean an error.
+bool JsonDecoder::read_python_number(const TypeInfo& type, void* out) {
+  std::string_view text = token();
+  if (type.is_duration && text.starts_with('"') && text.ends_with('"') && text.size() > 1) {
+    text = text.substr(1, text.size() - 2);
+    if (!parse_python_duration(text, type, out)) return false;
+  } else if (!parse_python_constant(text, type, out)) {
+    return false;
+  }
   ++next_;
   return true;
 }
@@ -229,7 +241,7 @@ bool JsonDecoder::read_optional(const TypeInfo& type, void* out, int depth) {
     access.clear(out);
     return true;
   }
-  return read(*access.element, access.add(out, {}), depth);
+  return read(*access.element, access.add(out, nullptr), depth);
 }
 
 bool JsonDecoder::read_list(const TypeInfo& type, void* out, int depth) {
@@ -241,7 +253,8 @@ bool JsonDecoder::read_list(const TypeInfo& type, void* out, int depth) {
   if (accept(']')) return true;
   std::size_t index = 0;
   do {
-    if (!read(*access.element, access.add(out, {}), depth + 1)) return in("[" + std::to_string(index) + "]");
+    if (!read(*access.element, access.add(out, nullptr), depth + 1))
+      return in("[" + std::to_string(index) + "]");
     ++index;
   } while (accept(','));
   return accept(']') || fail_syntax();
@@ -265,9 +278,20 @@ bool JsonDecoder::read_entry(const TypeInfo& type, void* out, int depth) {
   if (!take_string(text)) return false;
   const std::string key(text);
   if (!accept(':')) return fail_syntax();
-  void* const element = type.elements->add(out, key);
+  std::uint64_t scalar = 0;
+  const bool is_text = type.elements->key->kind == Kind::string;
+  if (!is_text && !read_key(*type.elements->key, key, &scalar)) return in("[" + in_quotes(key) + "]");
+  void* const element = type.elements->add(out, is_text ? static_cast<const void*>(&key) : &scalar);
   if (element == nullptr) return fail("comes twice") || in("[" + in_quotes(key) + "]");
   return read(*type.elements->element, element, depth) || in("[" + in_quotes(key) + "]");
+}
+
+bool JsonDecoder::read_key(const TypeInfo& type, std::string_view text, void* out) {
+  if (is_python_ && parse_python_constant(text, type, out)) return true;
+  const bool is_named = type.kind == Kind::boolean || type.kind == Kind::enumeration;
+  if ((is_named || is_json_number(text)) && parse_scalar(text, type, out)) return true;
+  return fail("expected " + expected(type) + " as key, found " + in_quotes(text) +
+              did_you_mean_enumerator(text, type));
 }
 
 bool JsonDecoder::read_struct(const TypeInfo& type, void* out, int depth) {
@@ -338,7 +362,7 @@ bool JsonDecoder::skip(int depth) {
     case '"':
       return take_string(text);
     default:
-      if (!is_json_scalar(token())) return fail_syntax();
+      if (!is_scalar(token())) return fail_syntax();
       ++next_;
       return true;
   }
@@ -382,6 +406,11 @@ bool JsonDecoder::take_string(std::string_view& text) {
   return true;
 }
 
+bool JsonDecoder::is_scalar(std::string_view token) const {
+  return token == "true" || token == "false" || token == "null" || is_json_number(token) ||
+         (is_python_ && is_python_constant(token));
+}
+
 std::string_view JsonDecoder::token() const {
   if (next_ == end_) return {};
   const std::string_view text = text_.substr(*next_, next_[1] - *next_);
@@ -417,7 +446,7 @@ bool JsonDecoder::fail_syntax() {
 bool JsonDecoder::fail_type(const TypeInfo& type) {
   const char first = peek();
   const std::string_view text = token();
-  if (first != '{' && first != '[' && first != '"' && !is_json_scalar(text)) return fail_syntax();
+  if (first != '{' && first != '[' && first != '"' && !is_scalar(text)) return fail_syntax();
   const std::string found = first == '{' ? "an object" : first == '[' ? "an array" : shortened(text);
   return fail("expected " + expected(type) + ", found " + found);
 }

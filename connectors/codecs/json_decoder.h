@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "connectors/codecs/scalars.h"
 #include "simdjson.h"
+#include "slipstream/json.h"
 
 namespace slipstream::codecs {
 
@@ -18,7 +19,7 @@ namespace slipstream::codecs {
 /// a scalar's text reaches to the next token.
 class JsonDecoder {
  public:
-  explicit JsonDecoder(const TypeInfo& type) : type_(type) {}
+  JsonDecoder(const TypeInfo& type, JsonStyle style) : type_(type), is_python_(style == JsonStyle::python) {}
 
   absl::Status decode(std::string_view bytes, void* out);
 
@@ -32,10 +33,12 @@ class JsonDecoder {
   bool read_string(const TypeInfo& type, std::string& out);
   bool read_name(const TypeInfo& type, void* out);
   bool read_time(const TypeInfo& type, void* out);
+  bool read_python_number(const TypeInfo& type, void* out);
   bool read_optional(const TypeInfo& type, void* out, int depth);
   bool read_list(const TypeInfo& type, void* out, int depth);
   bool read_map(const TypeInfo& type, void* out, int depth);
   bool read_entry(const TypeInfo& type, void* out, int depth);
+  bool read_key(const TypeInfo& type, std::string_view text, void* out);
   bool read_struct(const TypeInfo& type, void* out, int depth);
   bool read_absent(const TypeInfo& type, std::uint64_t seen, void* out);
   /// An object's key with its colon. `index` is where the key is expected; it becomes type.count for a key
@@ -67,7 +70,11 @@ class JsonDecoder {
   bool fail_type(const TypeInfo& type);
   bool in(std::string part);
 
+  /// A number or literal as JSON, or as the style, knows it.
+  bool is_scalar(std::string_view token) const;
+
   const TypeInfo& type_;
+  const bool is_python_;
   std::unique_ptr<simdjson::internal::dom_parser_implementation> tokenizer_;
   std::string_view text_;
   const std::uint32_t* next_ = nullptr;

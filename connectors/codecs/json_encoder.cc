@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "connectors/codecs/python_text.h"
+
 namespace slipstream::codecs {
 namespace {
 
@@ -12,7 +14,7 @@ constexpr int kMaxDepth = 64;
 
 class JsonEncoder {
  public:
-  explicit JsonEncoder(std::string& out) : out_(out) {}
+  JsonEncoder(JsonStyle style, std::string& out) : is_python_(style == JsonStyle::python), out_(out) {}
 
   bool write(const TypeInfo& type, const void* value, int depth);
   absl::Status error();
@@ -21,7 +23,10 @@ class JsonEncoder {
   struct Elements;
 
   bool write_string(std::string_view text);
-  bool write_quoted_scalar(const TypeInfo& type, const void* value);
+  bool write_scalar(const TypeInfo& type, const void* value);
+  bool write_key(const TypeInfo& type, const void* key);
+  void write_comma() { out_.append(is_python_ ? ", " : ","); }
+  void write_colon() { out_.append(is_python_ ? ": " : ":"); }
   bool write_struct(const TypeInfo& type, const void* value, int depth);
   bool write_elements(const TypeInfo& type, const void* value, int depth);
   void write_escaped(std::string_view text);
@@ -29,26 +34,28 @@ class JsonEncoder {
   bool fail(std::string what);
   bool in(std::string_view part);
 
+  const bool is_python_;
   std::string& out_;
   std::string path_;
   std::string what_;
 };
 
 struct JsonEncoder::Elements final : ElementVisitor {
-  bool visit(std::string_view key, const void* element) override {
-    if (index++ > 0) encoder.out_.push_back(',');
-    if (is_map) {
-      if (!encoder.write_string(key)) return encoder.in("[" + in_quotes(key) + "]");
-      encoder.out_.push_back(':');
+  bool visit(const void* key, const void* element) override {
+    if (index++ > 0) encoder.write_comma();
+    if (key != nullptr) {
+      if (!encoder.write_key(*access.key, key)) return encoder.in(part(key));
+      encoder.write_colon();
     }
-    if (encoder.write(type, element, depth)) return true;
-    return encoder.in(is_map ? "[" + in_quotes(key) + "]" : "[" + std::to_string(index - 1) + "]");
+    return encoder.write(*access.element, element, depth) || encoder.in(part(key));
   }
-  Elements(JsonEncoder& encoder, const TypeInfo& type, bool is_map, int depth)
-      : encoder(encoder), type(type), is_map(is_map), depth(depth) {}
+  Elements(JsonEncoder& encoder, const detail::ElementAccess& access, int depth)
+      : encoder(encoder), access(access), depth(depth) {}
+  std::string part(const void* key) const {
+    return key == nullptr ? "[" + std::to_string(index - 1) + "]" : key_part(*access.key, key);
+  }
   JsonEncoder& encoder;
-  const TypeInfo& type;
-  bool is_map;
+  const detail::ElementAccess& access;
   int depth;
   std::size_t index = 0;
 };
@@ -57,7 +64,7 @@ struct JsonEncoder::Elements final : ElementVisitor {
 template <class Write>
 struct OptionalValue final : ElementVisitor {
   explicit OptionalValue(Write write) : write(write) {}
-  bool visit(std::string_view, const void* element) override {
+  bool visit(const void*, const void* element) override {
     is_empty = false;
     return write(element);
   }
@@ -69,9 +76,6 @@ bool JsonEncoder::write(const TypeInfo& type, const void* value, int depth) {
   switch (type.kind) {
     case Kind::string:
       return write_string(*static_cast<const std::string*>(value));
-    case Kind::enumeration:
-    case Kind::time:
-      return write_quoted_scalar(type, value);
     case Kind::structure:
       return write_struct(type, value, depth);
     case Kind::list:
@@ -85,7 +89,7 @@ bool JsonEncoder::write(const TypeInfo& type, const void* value, int depth) {
       return true;
     }
     default:
-      return append_scalar(type, value, out_) || fail(unwritable(type, value));
+      return write_scalar(type, value);
   }
 }
 
@@ -93,15 +97,15 @@ bool JsonEncoder::write_struct(const TypeInfo& type, const void* value, int dept
   if (depth > kMaxDepth) return fail("nested deeper than 64");
   auto write_field = [&, is_first = true](const FieldInfo& field, const TypeInfo& field_type,
                                           const void* member) mutable {
-    out_.append(is_first ? "\"" : ",\"").append(field.name).append("\":");
-    is_first = false;
+    if (!std::exchange(is_first, false)) write_comma();
+    out_.append("\"").append(field.name).append(is_python_ ? "\": " : "\":");
     return write(field_type, member, depth + 1) || in("." + std::string(field.name));
   };
   out_.push_back('{');
   for (std::size_t i = 0; i < type.count; ++i) {
     const FieldInfo& field = type.fields[i];
     const void* const member = static_cast<const char*>(value) + field.offset;
-    if (field.type->kind != Kind::optional) {
+    if (field.type->kind != Kind::optional || is_python_) {
       if (!write_field(field, *field.type, member)) return false;
       continue;
     }
@@ -116,16 +120,30 @@ bool JsonEncoder::write_struct(const TypeInfo& type, const void* value, int dept
 bool JsonEncoder::write_elements(const TypeInfo& type, const void* value, int depth) {
   if (depth > kMaxDepth) return fail("nested deeper than 64");
   const bool is_map = type.kind == Kind::map;
-  Elements visitor(*this, *type.elements->element, is_map, depth + 1);
+  Elements visitor(*this, *type.elements, depth + 1);
   out_.push_back(is_map ? '{' : '[');
   if (!type.elements->each(value, visitor)) return false;
   out_.push_back(is_map ? '}' : ']');
   return true;
 }
 
-bool JsonEncoder::write_quoted_scalar(const TypeInfo& type, const void* value) {
+bool JsonEncoder::write_scalar(const TypeInfo& type, const void* value) {
+  const bool is_quoted =
+      type.kind == Kind::enumeration || type.kind == Kind::time || (is_python_ && type.is_duration);
+  if (is_quoted) out_.push_back('"');
+  if (is_python_ ? !append_python_scalar(type, value, out_) : !append_scalar(type, value, out_)) {
+    return fail(is_python_ && type.kind != Kind::enumeration ? unwritable_in_python(type)
+                                                             : unwritable(type, value));
+  }
+  if (is_quoted) out_.push_back('"');
+  return true;
+}
+
+bool JsonEncoder::write_key(const TypeInfo& type, const void* key) {
+  if (type.kind == Kind::string) return write_string(*static_cast<const std::string*>(key));
+  if (type.kind == Kind::enumeration) return write_scalar(type, key);
   out_.push_back('"');
-  if (!append_scalar(type, value, out_)) return fail(unwritable(type, value));
+  if (!write_scalar(type, key)) return false;
   out_.push_back('"');
   return true;
 }
@@ -143,6 +161,11 @@ bool JsonEncoder::write_string(std::string_view text) {
     if (bad != text.npos) return fail("not UTF-8 at byte " + std::to_string(bad) + " of " + in_quotes(text));
   }
   out_.push_back('"');
+  if (is_python_) {
+    append_python_escaped(text, out_);
+    out_.push_back('"');
+    return true;
+  }
   needs_escape ? write_escaped(text) : void(out_.append(text));
   out_.push_back('"');
   return true;
@@ -181,8 +204,8 @@ absl::Status JsonEncoder::error() {
 
 }  // namespace
 
-absl::Status encode_json(const TypeInfo& type, const void* value, std::string& out) {
-  JsonEncoder encoder(out);
+absl::Status encode_json(const TypeInfo& type, JsonStyle style, const void* value, std::string& out) {
+  JsonEncoder encoder(style, out);
   return encoder.write(type, value, 1) ? absl::OkStatus() : encoder.error();
 }
 

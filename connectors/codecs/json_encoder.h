@@ -4,9 +4,10 @@
 
 #include "absl/status/status.h"
 #include "connectors/codecs/scalars.h"
+#include "slipstream/json.h"
 
 namespace slipstream::codecs {
 
-absl::Status encode_json(const TypeInfo& type, const void* value, std::string& out);
+absl::Status encode_json(const TypeInfo& type, JsonStyle style, const void* value, std::string& out);
 
 }  // namespace slipstream::codecs

@@ -13,24 +13,6 @@
 namespace slipstream::codecs {
 namespace {
 
-using Wide = __int128;
-
-std::int64_t load_signed(const TypeInfo& type, const void* value) {
-  std::int64_t bits = 0;
-  std::memcpy(&bits, value, type.size);
-  const unsigned unused = 64 - 8 * type.size;
-  return type.is_signed ? (bits << unused) >> unused : bits;
-}
-std::uint64_t load_unsigned(const TypeInfo& type, const void* value) {
-  std::uint64_t bits = 0;
-  std::memcpy(&bits, value, type.size);
-  return bits;
-}
-double load_double(const TypeInfo& type, const void* value) {
-  if (type.size == sizeof(double)) return *static_cast<const double*>(value);
-  return *static_cast<const float*>(value);
-}
-
 template <class T>
 bool parse_all(std::string_view text, T& value) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -75,19 +57,6 @@ bool parse_bool(std::string_view text, void* out) {
   return true;
 }
 
-/// floor(nanoseconds / tick), if the type holds it.
-bool put_time(Wide nanoseconds, const TypeInfo& type, void* out) {
-  const Wide tick = Wide{type.period_num} * 1'000'000'000 / type.period_den;
-  const Wide ticks = nanoseconds / tick - (nanoseconds % tick < 0 ? 1 : 0);
-  if (!type.is_signed) {
-    return ticks >= 0 && ticks <= std::numeric_limits<std::uint64_t>::max() &&
-           put_unsigned(static_cast<std::uint64_t>(ticks), type.size, out);
-  }
-  return ticks >= std::numeric_limits<std::int64_t>::min() &&
-         ticks <= std::numeric_limits<std::int64_t>::max() &&
-         put_signed(static_cast<std::int64_t>(ticks), type.size, out);
-}
-
 bool parse_time_scalar(std::string_view text, const TypeInfo& type, void* out) {
   std::int64_t milliseconds;
   if (parse_all(text, milliseconds) || parse_whole_double(text, milliseconds)) {
@@ -97,8 +66,7 @@ bool parse_time_scalar(std::string_view text, const TypeInfo& type, void* out) {
 }
 
 void append_time_scalar(const TypeInfo& type, const void* value, std::string& out) {
-  const Wide ticks = type.is_signed ? Wide{load_signed(type, value)} : Wide{load_unsigned(type, value)};
-  const Wide nanoseconds = ticks * (Wide{type.period_num} * 1'000'000'000 / type.period_den);
+  const Wide nanoseconds = load_time(type, value);
   Wide seconds = nanoseconds / 1'000'000'000;
   auto rest = static_cast<std::int32_t>(nanoseconds % 1'000'000'000);
   if (rest < 0) {
@@ -170,6 +138,39 @@ void append_hex(unsigned char byte, std::string& out) {
 }
 
 }  // namespace
+
+std::int64_t load_signed(const TypeInfo& type, const void* value) {
+  std::int64_t bits = 0;
+  std::memcpy(&bits, value, type.size);
+  const unsigned unused = 64 - 8 * type.size;
+  return type.is_signed ? (bits << unused) >> unused : bits;
+}
+std::uint64_t load_unsigned(const TypeInfo& type, const void* value) {
+  std::uint64_t bits = 0;
+  std::memcpy(&bits, value, type.size);
+  return bits;
+}
+double load_double(const TypeInfo& type, const void* value) {
+  if (type.size == sizeof(double)) return *static_cast<const double*>(value);
+  return *static_cast<const float*>(value);
+}
+
+Wide load_time(const TypeInfo& type, const void* value) {
+  const Wide ticks = type.is_signed ? Wide{load_signed(type, value)} : Wide{load_unsigned(type, value)};
+  return ticks * (Wide{type.period_num} * 1'000'000'000 / type.period_den);
+}
+
+bool put_time(Wide nanoseconds, const TypeInfo& type, void* out) {
+  const Wide tick = Wide{type.period_num} * 1'000'000'000 / type.period_den;
+  const Wide ticks = nanoseconds / tick - (nanoseconds % tick < 0 ? 1 : 0);
+  if (!type.is_signed) {
+    return ticks >= 0 && ticks <= std::numeric_limits<std::uint64_t>::max() &&
+           put_unsigned(static_cast<std::uint64_t>(ticks), type.size, out);
+  }
+  return ticks >= std::numeric_limits<std::int64_t>::min() &&
+         ticks <= std::numeric_limits<std::int64_t>::max() &&
+         put_signed(static_cast<std::int64_t>(ticks), type.size, out);
+}
 
 bool parse_time_text(std::string_view text, const TypeInfo& type, void* out) {
   const auto time = parse_time(text);
@@ -275,6 +276,16 @@ std::string shortened(std::string_view text) {
     text.remove_prefix(std::max<std::size_t>(length, 1));
   }
   return text.empty() ? out : out + "…";
+}
+
+std::string key_part(const TypeInfo& type, const void* key) {
+  std::string text;
+  if (type.kind == Kind::string) {
+    text = *static_cast<const std::string*>(key);
+  } else if (!append_scalar(type, key, text)) {
+    return "[a key]";
+  }
+  return "[" + in_quotes(text) + "]";
 }
 
 std::string in_quotes(std::string_view text) { return "\"" + shortened(text) + "\""; }

@@ -7,7 +7,8 @@
 
 #include "slipstream/detail/type_info.h"
 
-/// What JSON and CSV have in common: numbers, names and times as text, and the words of their errors.
+/// What the codecs have in common: numbers, names and times in memory and as text, and the words of their
+/// errors.
 namespace slipstream::codecs {
 
 using detail::Kind;
@@ -39,10 +40,23 @@ inline bool put_unsigned(std::uint64_t value, std::size_t size, void* out) {
   return true;
 }
 
+using Wide = __int128;
+
+/// A signed integer; an unsigned one as it is.
+std::int64_t load_signed(const TypeInfo& type, const void* value);
+std::uint64_t load_unsigned(const TypeInfo& type, const void* value);
+double load_double(const TypeInfo& type, const void* value);
+/// A time in nanoseconds since 1970-01-01.
+Wide load_time(const TypeInfo& type, const void* value);
+/// Stores the time, rounded down, if the type holds it.
+bool put_time(Wide nanoseconds, const TypeInfo& type, void* out);
+
 /// "an integer from 0 to 255", "one of red, green", "an array", …
 std::string expected(const TypeInfo& type);
 /// "; did you mean 'green'?" when `type` is an enum with a name like that, else "".
 std::string did_you_mean_enumerator(std::string_view name, const TypeInfo& type);
+/// The place of a map's element in an error's path: ["key"].
+std::string key_part(const TypeInfo& type, const void* key);
 /// The text in quotes, cut to 40 bytes, control bytes and broken UTF-8 as \x1f.
 std::string in_quotes(std::string_view text);
 /// The same without the quotes.

@@ -1,13 +1,13 @@
 #include <algorithm>
-#include <deque>
+#include <atomic>
 #include <thread>
 #include <vector>
 
 #include "connectors/http/event_parser.h"
 #include "connectors/http/transfer.h"
 #include "connectors/http/url.h"
+#include "slipstream/detail/arrivals.h"
 #include "slipstream/detail/io_thread.h"
-#include "slipstream/detail/mutex.h"
 #include "slipstream/detail/units.h"
 
 namespace slipstream::http {
@@ -15,8 +15,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t kMinBufferBytes = std::size_t{64} << 10;
-constexpr std::size_t kMaxBufferBytes = std::size_t{4} << 20;
 constexpr Duration kMinRetry = std::chrono::milliseconds(10);
 
 std::size_t size_of(const Event& event) {
@@ -99,7 +97,7 @@ class EventSource final : public RawSource, Transfer::Receiver {
   EventSource(std::string url, EventOptions options)
       : url_(std::move(url)),
         options_(std::move(options)),
-        shown_(shown_url(url_)),
+        shown_(shown_url("http events", url_)),
         name_(shown_.ok() ? "http events " + *shown_ : "http events"),
         parser_(options_.max_event_bytes, options_.last_event_id) {}
   ~EventSource() override { (void)close(); }
@@ -114,7 +112,8 @@ class EventSource final : public RawSource, Transfer::Receiver {
   absl::Status close() override;
 
  private:
-  enum class Input { fetching, quiet, ended };
+  using Arrivals = detail::Arrivals<Event>;
+  using Input = Arrivals::Input;
 
   // Of the thread.
   void run();
@@ -129,22 +128,16 @@ class EventSource final : public RawSource, Transfer::Receiver {
   void poll(Clock::time_point until);
   Duration next_wait();
   std::optional<absl::Status> after_outage(const Outcome& outcome);
-  void set_input(Input input);
-  void end(absl::Status status);
   void log(LogLevel level, const std::string& text) const { env_.log(level, "http", name_ + ": " + text); }
 
-  bool is_stopping();
-  bool has_room();
-  ReadState take(const ReadLimits& limits);
-  void hand_over(RawCollector& out);
+  void hand_over(const std::vector<Event>& events, RawCollector& out);
 
   const std::string url_;
   const EventOptions options_;
   const absl::StatusOr<std::string> shown_;  // the URL, or what is wrong with it
   const std::string name_;
-  SourceEnv env_;                 // constant while open
-  std::size_t buffer_bytes_ = 0;  // constant while open
-  Multi multi_;                   // constant while open; the thread's, but for its wake-up
+  SourceEnv env_;  // constant while open
+  Multi multi_;    // constant while open; the thread's, but for its wake-up
   std::thread thread_;
 
   // Of the thread.
@@ -161,19 +154,9 @@ class EventSource final : public RawSource, Transfer::Receiver {
   bool was_connected_ = false;
   std::optional<Clock::time_point> down_since_;
 
-  // Of the reading lane.
-  std::vector<Event> batch_;
-  absl::Status read_error_;
-  std::int64_t next_offset_ = 0;
-
-  detail::Mutex mutex_;
-  std::deque<Event> events_ SLIPSTREAM_GUARDED_BY(mutex_);
-  std::size_t held_bytes_ SLIPSTREAM_GUARDED_BY(mutex_) = 0;
-  absl::Status failed_ SLIPSTREAM_GUARDED_BY(mutex_);
-  Input input_ SLIPSTREAM_GUARDED_BY(mutex_) = Input::fetching;
-  bool stopping_ SLIPSTREAM_GUARDED_BY(mutex_) = false;
-  bool reader_waits_ SLIPSTREAM_GUARDED_BY(mutex_) = false;
-  bool thread_waits_ SLIPSTREAM_GUARDED_BY(mutex_) = false;  // for room
+  Arrivals arrivals_;
+  std::atomic<bool> stopping_{false};
+  std::int64_t next_offset_ = 0;  // of the reading lane
 };
 
 absl::Status EventSource::open(const SourceEnv& env) {
@@ -181,19 +164,17 @@ absl::Status EventSource::open(const SourceEnv& env) {
   if (!shown_.ok()) return shown_.status();
   if (absl::Status s = start_curl(); !s.ok()) return s;
   env_ = env;
-  buffer_bytes_ = std::clamp(env.memory_budget, kMinBufferBytes, kMaxBufferBytes);
   multi_.reset(curl_multi_init());
   if (!multi_) return absl::ResourceExhaustedError(name_ + ": libcurl has no memory");
+  stopping_ = false;
+  arrivals_.open(env, [this] { curl_multi_wakeup(multi_.get()); });
   thread_ = detail::start_io_thread([this] { run(); });
   return absl::OkStatus();
 }
 
 absl::Status EventSource::close() {
   if (!thread_.joinable()) return absl::OkStatus();
-  {
-    const detail::MutexLock lock(mutex_);
-    stopping_ = true;
-  }
+  stopping_ = true;
   curl_multi_wakeup(multi_.get());
   thread_.join();
   multi_.reset();
@@ -210,22 +191,22 @@ void EventSource::run() {
       case Outcome::Kind::closed:
         return;
       case Outcome::Kind::stop:
-        return end(absl::OkStatus());
+        return arrivals_.end(absl::OkStatus());
       case Outcome::Kind::refused:
-        return end(outcome.status);
+        return arrivals_.end(outcome.status);
       case Outcome::Kind::ended:
-        if (!options_.reconnect) return end(absl::OkStatus());
+        if (!options_.reconnect) return arrivals_.end(absl::OkStatus());
         break;
       case Outcome::Kind::lost:
         if (!options_.reconnect)
-          return end(absl::UnavailableError(name_ + ": the connection is lost: " + outcome.cause));
+          return arrivals_.end(absl::UnavailableError(name_ + ": the connection is lost: " + outcome.cause));
         log(LogLevel::warning, "the connection is lost: " + outcome.cause + "; connecting again");
         break;
       case Outcome::Kind::failed:
-        if (const auto given_up = after_outage(outcome)) return end(*given_up);
+        if (const auto given_up = after_outage(outcome)) return arrivals_.end(*given_up);
         break;
     }
-    set_input(Input::fetching);  // what comes meanwhile is unread
+    arrivals_.set_input(Input::fetching);  // what comes meanwhile is unread
     Clock::time_point due = after(Clock::now(), next_wait());
     if (down_since_)
       due = std::min(due,
@@ -274,15 +255,15 @@ Outcome EventSource::attempt() {
   for (;;) {
     has_arrived_ = false;
     const auto over = transfer.step();
-    if (is_stopping()) return {Outcome::Kind::closed};
+    if (stopping_) return {Outcome::Kind::closed};
     if (over) return outcome_of(*over, transfer);
-    if (is_paused_ && has_room()) {
+    if (is_paused_ && arrivals_.has_room()) {
       is_paused_ = false;
       last_arrival_ = Clock::now();
       transfer.resume();
       has_arrived_ = true;
     }
-    if (!has_arrived_ && is_streaming_ && !is_paused_) set_input(Input::quiet);
+    if (!has_arrived_ && is_streaming_ && !is_paused_) arrivals_.set_input(Input::quiet);
     if (auto cause = overdue(begin)) {
       return {is_streaming_ ? Outcome::Kind::lost : Outcome::Kind::failed, absl::OkStatus(), *cause};
     }
@@ -345,7 +326,7 @@ Outcome EventSource::answer_outcome(const Transfer& transfer) const {
   }
   if (status_ >= 300 && status_ < 400) {
     const std::string location = transfer.location();
-    const auto shown = shown_url(location);
+    const auto shown = shown_url("http events", location);
     return refused(absl::StatusCode::kFailedPrecondition,
                    ": it has moved to " +
                        detail::one_line(shown.ok() ? *shown : location.substr(0, location.find('?')), 200) +
@@ -382,7 +363,7 @@ bool EventSource::on_head(long status, std::string_view content_type) {
 
 Transfer::Receiver::Take EventSource::on_bytes(std::string_view bytes) {
   if (!is_streaming_) return Take::no_more;
-  if (!has_room()) {
+  if (!arrivals_.has_room()) {
     is_paused_ = true;
     return Take::full;
   }
@@ -390,20 +371,17 @@ Transfer::Receiver::Take EventSource::on_bytes(std::string_view bytes) {
   last_arrival_ = Clock::now();
   std::vector<Event> arrived;
   parse_error_ = parser_.feed(bytes, [&](Event event) { arrived.push_back(std::move(event)); });
-  if (!arrived.empty()) {
-    had_event_ = true;
-    const detail::MutexLock lock(mutex_);
-    for (Event& event : arrived) {
-      held_bytes_ += size_of(event);
-      events_.push_back(std::move(event));
-    }
+  had_event_ = had_event_ || !arrived.empty();
+  for (Event& event : arrived) {
+    const std::size_t size = size_of(event);
+    arrivals_.add(std::move(event), size);
   }
-  set_input(Input::fetching);
+  arrivals_.set_input(Input::fetching);
   return parse_error_.ok() ? Take::taken : Take::no_more;
 }
 
 bool EventSource::wait(Clock::time_point until) {
-  while (!is_stopping()) {
+  while (!stopping_) {
     if (Clock::now() >= until) return true;
     poll(until);
   }
@@ -418,83 +396,16 @@ void EventSource::poll(Clock::time_point until) {
   curl_multi_poll(multi_.get(), nullptr, 0, static_cast<int>(left.count()), nullptr);
 }
 
-bool EventSource::is_stopping() {
-  const detail::MutexLock lock(mutex_);
-  return stopping_;
-}
-
-bool EventSource::has_room() {
-  const detail::MutexLock lock(mutex_);
-  // Having been full, it waits for more than a little room.
-  const bool has = held_bytes_ < (thread_waits_ ? buffer_bytes_ / 2 : buffer_bytes_);
-  thread_waits_ = !has;
-  return has;
-}
-
-void EventSource::set_input(Input input) {
-  bool wake;
-  {
-    const detail::MutexLock lock(mutex_);
-    wake = reader_waits_ && (input_ != input || !events_.empty());
-    input_ = input;
-    if (wake) reader_waits_ = false;
-  }
-  if (wake) env_.wake();
-}
-
-void EventSource::end(absl::Status status) {
-  {
-    const detail::MutexLock lock(mutex_);
-    failed_ = std::move(status);
-  }
-  set_input(Input::ended);
-}
-
 // The reading lane.
 
 absl::StatusOr<ReadState> EventSource::read(int, const ReadLimits& limits, RawCollector& out) {
-  const ReadState state = take(limits);
-  if (batch_.empty()) {
-    if (!read_error_.ok()) return read_error_;
-    return state;
-  }
-  hand_over(out);
-  return state == ReadState::finished && !read_error_.ok() ? ReadState::more : state;
+  return arrivals_.read(limits, [&](const std::vector<Event>& events) { hand_over(events, out); });
 }
 
-/// Moves events to batch_.
-ReadState EventSource::take(const ReadLimits& limits) {
-  batch_.clear();
-  bool wake;
-  ReadState state;
-  {
-    const detail::MutexLock lock(mutex_);
-    for (std::size_t bytes = 0;
-         !events_.empty() && batch_.size() < limits.max_records && bytes < limits.max_bytes;) {
-      bytes += events_.front().data.size();
-      held_bytes_ -= size_of(events_.front());
-      batch_.push_back(std::move(events_.front()));
-      events_.pop_front();
-    }
-    wake = thread_waits_ && held_bytes_ < buffer_bytes_ / 2;
-    if (!events_.empty()) {
-      state = ReadState::more;
-    } else if (input_ == Input::ended) {
-      state = ReadState::finished;
-      read_error_ = failed_;
-    } else {
-      state = input_ == Input::quiet ? ReadState::caught_up : ReadState::waiting;
-      reader_waits_ = true;
-    }
-  }
-  if (wake) curl_multi_wakeup(multi_.get());
-  return state;
-}
-
-void EventSource::hand_over(RawCollector& out) {
+void EventSource::hand_over(const std::vector<Event>& events, RawCollector& out) {
   std::vector<RawRecord> records;
-  records.reserve(batch_.size());
-  for (const Event& event : batch_) {
+  records.reserve(events.size());
+  for (const Event& event : events) {
     Headers headers{{"id", event.id}, {"event", event.event}};
     if (event.retry) headers.push_back({"retry", std::to_string(event.retry->count())});
     RawRecord& record = records.emplace_back();

@@ -21,17 +21,16 @@ std::string part_of(CURLU* url, CURLUPart part) {
 
 }  // namespace
 
-absl::StatusOr<std::string> shown_url(const std::string& url) {
+absl::StatusOr<std::string> shown_url(const std::string& who, const std::string& url) {
   const std::unique_ptr<CURLU, UrlDeleter> parsed(curl_url());
   const CURLUcode code = curl_url_set(parsed.get(), CURLUPART_URL, url.c_str(), 0);
   if (code != CURLUE_OK) {
-    return absl::InvalidArgumentError(std::string("http events: the URL can't be read: ") +
-                                      curl_url_strerror(code) +
+    return absl::InvalidArgumentError(who + ": the URL can't be read: " + curl_url_strerror(code) +
                                       "; write one like https://example.org/stream");
   }
   const std::string scheme = part_of(parsed.get(), CURLUPART_SCHEME);
   if (scheme != "http" && scheme != "https") {
-    return absl::InvalidArgumentError("http events: the URL begins with " + scheme +
+    return absl::InvalidArgumentError(who + ": the URL begins with " + scheme +
                                       "://; write http:// or https://");
   }
   const bool has_query = !part_of(parsed.get(), CURLUPART_QUERY).empty();

@@ -1,17 +1,14 @@
 #include <algorithm>
-#include <deque>
 #include <thread>
 
 #include "connectors/redis/connection.h"
 #include "connectors/redis/entry_id.h"
+#include "slipstream/detail/arrivals.h"
 #include "slipstream/detail/io_thread.h"
-#include "slipstream/detail/mutex.h"
 
 namespace slipstream::redis {
 namespace {
 
-constexpr std::size_t kMinBufferBytes = std::size_t{64} << 10;
-constexpr std::size_t kMaxBufferBytes = std::size_t{4} << 20;
 /// Of one XREAD: before it is known how large they are, and at most.
 constexpr std::size_t kFirstEntries = 16;
 constexpr std::size_t kMostEntries = 256;
@@ -22,7 +19,6 @@ constexpr std::chrono::seconds kReplyTimeout{15};
 struct Arrived {
   std::int64_t offset = 0;
   Entry entry;
-  std::size_t bytes = 0;
 };
 
 std::size_t size_of(const Entry& entry) {
@@ -68,7 +64,8 @@ class StreamSource final : public RawSource {
   absl::Status close() override;
 
  private:
-  enum class Input { fetching, quiet, ended };
+  using Arrivals = detail::Arrivals<Arrived>;
+  using Input = Arrivals::Input;
 
   absl::StatusOr<EntryId> find_end();
   absl::Status find_bounds();
@@ -79,35 +76,19 @@ class StreamSource final : public RawSource {
   std::size_t entries_to_ask_for() const;
   absl::StatusOr<bool> take_reply(const redisReply& reply);
   bool wait_for_room();
-  void set_input(Input input);
-  void end(absl::Status status);
 
-  ReadState take(const ReadLimits& limits);
-  void hand_over(RawCollector& out);
+  void hand_over(const std::vector<Arrived>& batch, RawCollector& out) const;
 
   const std::string stream_;
   const std::string field_;
   const StreamOptions options_;
   const std::string name_;
-  SourceEnv env_;                           // constant while open
-  std::size_t buffer_bytes_ = 0;            // constant while open
   std::unique_ptr<Connection> connection_;  // constant while open; the thread's, but for wake() and stop()
   EntryId last_;                            // of the thread: what is behind it is unread
   std::size_t entry_bytes_ = 0;             // of the thread: of an entry, about; 0: unknown
   std::optional<EntryId> until_;            // constant while open
   std::thread thread_;
-
-  // Of the reading lane.
-  std::vector<Arrived> batch_;
-  absl::Status read_error_;
-
-  detail::Mutex mutex_;
-  std::deque<Arrived> entries_ SLIPSTREAM_GUARDED_BY(mutex_);
-  std::size_t held_bytes_ SLIPSTREAM_GUARDED_BY(mutex_) = 0;
-  absl::Status failed_ SLIPSTREAM_GUARDED_BY(mutex_);
-  Input input_ SLIPSTREAM_GUARDED_BY(mutex_) = Input::fetching;
-  bool reader_waits_ SLIPSTREAM_GUARDED_BY(mutex_) = false;
-  bool thread_waits_ SLIPSTREAM_GUARDED_BY(mutex_) = false;  // for room
+  Arrivals arrivals_;
 };
 
 absl::Status StreamSource::open(const SourceEnv& env) {
@@ -116,8 +97,7 @@ absl::Status StreamSource::open(const SourceEnv& env) {
     return absl::InvalidArgumentError(name_ + ": '" + options_.start.id() +
                                       "' is no entry's id; write one like 1700000000000-0");
   }
-  env_ = env;
-  buffer_bytes_ = std::clamp(env.memory_budget, kMinBufferBytes, kMaxBufferBytes);
+  arrivals_.open(env, [this] { connection_->wake(); });
   connection_ = std::make_unique<Connection>(name_, options_.server, env.log);
   if (absl::Status s = connection_->connect(); !s.ok()) return s;
   if (absl::Status s = find_bounds(); !s.ok()) return s;
@@ -159,14 +139,14 @@ void StreamSource::run() {
     if (!connection_->is_connected()) {
       absl::Status status = connection_->connect();
       if (absl::IsCancelled(status)) return;
-      if (!status.ok()) return end(std::move(status));
+      if (!status.ok()) return arrivals_.end(std::move(status));
     }
     absl::Status status = read_entries();
     if (absl::IsCancelled(status)) return;
-    if (status.ok()) return end(std::move(status));
+    if (status.ok()) return arrivals_.end(std::move(status));
     connection_->lost(status);
-    if (!absl::IsUnavailable(status)) return end(std::move(status));
-    set_input(Input::fetching);  // what comes meanwhile is unread
+    if (!absl::IsUnavailable(status)) return arrivals_.end(std::move(status));
+    arrivals_.set_input(Input::fetching);  // what comes meanwhile is unread
   }
 }
 
@@ -183,7 +163,7 @@ absl::Status StreamSource::read_entries() {
       // Asked without waiting and got nothing: nothing is unread. What was the end may have been deleted
       // meanwhile.
       if (until_) break;
-      set_input(Input::quiet);
+      arrivals_.set_input(Input::quiet);
       may_wait = true;
     }
   }
@@ -200,14 +180,14 @@ absl::Status StreamSource::fetch(bool may_wait) {
   if (!reply.ok()) return reply.status();
   const absl::StatusOr<bool> any = take_reply(**reply);
   if (!any.ok()) return any.status();
-  if (*any) set_input(Input::fetching);
+  if (*any) arrivals_.set_input(Input::fetching);
   return absl::OkStatus();
 }
 
 /// A reply comes beside what is in the buffer, so it is to be about half of that.
 std::size_t StreamSource::entries_to_ask_for() const {
   if (entry_bytes_ == 0) return kFirstEntries;
-  return std::clamp(buffer_bytes_ / 2 / entry_bytes_, std::size_t{1}, kMostEntries);
+  return std::clamp(arrivals_.most_bytes() / 2 / entry_bytes_, std::size_t{1}, kMostEntries);
 }
 
 /// Of [[stream, [entry, …]]], or nil. Whether there were entries.
@@ -215,8 +195,7 @@ absl::StatusOr<bool> StreamSource::take_reply(const redisReply& reply) {
   const redisReply* stream = element(reply, 0);
   const redisReply* entries = stream != nullptr ? element(*stream, 1) : nullptr;
   if (entries == nullptr) return false;
-  std::vector<Arrived> arrived;
-  std::size_t total_bytes = 0;
+  std::size_t arrived = 0, total_bytes = 0;
   for (std::size_t i = 0; i < entries->elements; ++i) {
     Entry entry;
     const auto id = read_entry(*entries->element[i], entry) ? EntryId::parse(entry.id) : std::nullopt;
@@ -233,101 +212,38 @@ absl::StatusOr<bool> StreamSource::take_reply(const redisReply& reply) {
     last_ = *id;
     const std::size_t bytes = size_of(entry);
     total_bytes += bytes;
-    arrived.push_back({*offset, std::move(entry), bytes});
+    ++arrived;
+    arrivals_.add({*offset, std::move(entry)}, bytes);
   }
-  if (!arrived.empty()) {
+  if (arrived > 0) {
     // Rises at once and falls slowly: asking for too many costs memory, for too few only time.
-    const std::size_t average = total_bytes / arrived.size();
+    const std::size_t average = total_bytes / arrived;
     entry_bytes_ = std::max(average, (entry_bytes_ + average) / 2);
   }
-  const detail::MutexLock lock(mutex_);
-  for (Arrived& a : arrived) {
-    held_bytes_ += a.bytes;
-    entries_.push_back(std::move(a));
-  }
-  return !arrived.empty();
+  return arrived > 0;
 }
 
 /// False when the source closes.
 bool StreamSource::wait_for_room() {
-  for (bool had_to_wait = false;; had_to_wait = true) {
-    {
-      const detail::MutexLock lock(mutex_);
-      // Having been full, it waits for more than a little room.
-      thread_waits_ = held_bytes_ >= (had_to_wait ? buffer_bytes_ / 2 : buffer_bytes_);
-      if (!thread_waits_) return true;
-    }
+  while (!arrivals_.has_room()) {
     const absl::Status status = connection_->wait();
     if (absl::IsCancelled(status)) return false;
     // A connection that is lost is noticed by the next command.
     if (!status.ok()) return true;
   }
-}
-
-void StreamSource::set_input(Input input) {
-  bool wake;
-  {
-    const detail::MutexLock lock(mutex_);
-    wake = reader_waits_ && (input_ != input || !entries_.empty());
-    input_ = input;
-    if (wake) reader_waits_ = false;
-  }
-  if (wake) env_.wake();
-}
-
-void StreamSource::end(absl::Status status) {
-  {
-    const detail::MutexLock lock(mutex_);
-    failed_ = std::move(status);
-  }
-  set_input(Input::ended);
+  return true;
 }
 
 // The reading lane.
 
 absl::StatusOr<ReadState> StreamSource::read(int, const ReadLimits& limits, RawCollector& out) {
-  const ReadState state = take(limits);
-  if (batch_.empty()) {
-    if (!read_error_.ok()) return read_error_;
-    return state;
-  }
-  hand_over(out);
-  return read_error_.ok() ? state : ReadState::more;
+  return arrivals_.read(limits, [&](const std::vector<Arrived>& batch) { hand_over(batch, out); });
 }
 
-/// Moves entries to batch_.
-ReadState StreamSource::take(const ReadLimits& limits) {
-  batch_.clear();
-  bool has_room;
-  ReadState state;
-  {
-    const detail::MutexLock lock(mutex_);
-    for (std::size_t bytes = 0;
-         !entries_.empty() && batch_.size() < limits.max_records && bytes < limits.max_bytes;) {
-      bytes += entries_.front().bytes;
-      held_bytes_ -= entries_.front().bytes;
-      batch_.push_back(std::move(entries_.front()));
-      entries_.pop_front();
-    }
-    has_room = thread_waits_ && held_bytes_ < buffer_bytes_ / 2;
-    if (!entries_.empty()) {
-      state = ReadState::more;
-    } else if (input_ == Input::ended) {
-      state = ReadState::finished;
-      read_error_ = failed_;
-    } else {
-      state = input_ == Input::quiet ? ReadState::caught_up : ReadState::waiting;
-      reader_waits_ = true;
-    }
-  }
-  if (has_room) connection_->wake();
-  return state;
-}
-
-void StreamSource::hand_over(RawCollector& out) {
+void StreamSource::hand_over(const std::vector<Arrived>& batch, RawCollector& out) const {
   std::vector<RawRecord> records;
-  records.reserve(batch_.size());
-  for (const auto& [offset, entry, bytes] : batch_) {
+  records.reserve(batch.size());
+  for (const auto& [offset, entry] : batch) {
     Headers headers;
     for (const auto& [name, value] : entry.fields) headers.push_back({name, value});
     RawRecord& record = records.emplace_back();

@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "slipstream/codec.h"
 #include "slipstream/config.h"
 #include "slipstream/error_policy.h"
 #include "slipstream/log.h"
@@ -26,11 +27,16 @@ template <class K, class V>
 class Topic;
 template <class K>
 struct TopicOptions;
+template <class K, class V>
+struct Message;
 template <class T, class State>
 class Checkpoint;
 template <class T, class State>
 struct CheckpointOptions;
 class Dependency;
+template <class K, class V>
+class Cache;
+struct CacheOptions;
 namespace detail {
 class Handlers;
 template <class K, class V>
@@ -130,11 +136,22 @@ class App {
   template <class K, class V>
   Topic<K, V> topic(std::string name, typename detail::TopicTypes<K, V>::ValueCodec codec,
                     TopicOptions<K> options = {}, Here here = Here::current());
+  /// A map on disk, in the App's database or, with options.path, one of its own. It opens before the sources
+  /// do, or the run ends with the reason. Values are JSON, texts are themselves, or a codec says what they
+  /// are. Include slipstream/cache.h.
+  template <class K, class V>
+  Cache<K, V> cache(const std::string& name, const CacheOptions& options = {});
+  template <class K, class V>
+  Cache<K, V> cache(const std::string& name, const Codec<V>& codec, const CacheOptions& options = {});
   /// Keeps a stream in step with others. Include slipstream/checkpoint.h.
   template <class State = std::map<int, std::int64_t>, class T>
   Checkpoint<T, State> checkpoint(std::string_view name, const Stream<T>& dependent,
                                   std::vector<Dependency> dependencies,
                                   CheckpointOptions<T, State> options = {});
+  template <class State = std::map<int, std::int64_t>, class K, class V>
+  Checkpoint<Message<K, V>, State> checkpoint(std::string_view name, const Topic<K, V>& dependent,
+                                              std::vector<Dependency> dependencies,
+                                              CheckpointOptions<Message<K, V>, State> options = {});
   /// Called when the run has ended, well or not, in the order of these calls, before run() returns. What a
   /// hook throws or returns is reported if nothing failed before it; the others are called all the same.
   template <class F>

@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <concepts>
 #include <cstdint>
 #include <functional>
@@ -32,6 +33,9 @@
 /// The pulse that finds a dependency down is handled all the same; what was handled since the dependency's
 /// last beat may be wrong. Outage::seek_back() has all of it handled again.
 namespace slipstream {
+
+template <class K, class V>
+struct Message;
 
 /// The default state of a checkpoint: the offset of the last message, by partition.
 using Offsets = std::map<int, std::int64_t>;
@@ -174,6 +178,12 @@ Dependency dependency(std::string_view name, const Stream<T>& stream,
   return Dependency(name, stream, std::move(options));
 }
 
+template <class K, class V>
+Dependency dependency(std::string_view name, const Topic<K, V>& topic,
+                      std::type_identity_t<DowntimeOptions<Message<K, V>>> options = {}) {
+  return Dependency(name, topic.stream(), std::move(options));
+}
+
 /// What callbacks get.
 template <class State>
 struct Outage {
@@ -299,18 +309,19 @@ class Checkpoint {
     binding.is_checkpoint = true;
     for (std::size_t i = 0; i < dependencies_.size(); ++i)
       dependencies_[i].listen(*ports[i + 1], binding, core_);
-    auto downtime = std::make_shared<Downtime>();
+    auto found = std::make_shared<Found>();
     // Not the Checkpoint: it holds the graph, which holds this.
     port.checkpoints.push_back({&binding,
-                                [core = core_, rule = pulse_, source = source_, downtime](
+                                [core = core_, rule = pulse_, source = source_, found](
                                     const T& message, detail::Delivery& delivery) {
-                                  delivery.downtime = downtime.get();
-                                  *downtime = pulse(*core, rule, source, message, delivery.info);
+                                  found->by_others = std::exchange(delivery.downtime, &found->all);
+                                  found->set({});
+                                  found->set(pulse(*core, rule, source, message, delivery.info));
                                 },
                                 {},
-                                [core = core_, downtime] {
+                                [core = core_, found] {
                                   if (core->is_deciding()) return false;
-                                  *downtime = core->downtime();
+                                  found->set(core->downtime());
                                   return true;
                                 }});
   }
@@ -319,6 +330,19 @@ class Checkpoint {
   struct Pulse {
     MarkerOf<T> marker;
     StateOf<T, State> state;
+  };
+  /// What a message's handlers are told: what this checkpoint found and those of the same stream before it.
+  struct Found {
+    const Downtime* by_others = nullptr;
+    Downtime all;
+    void set(Downtime own) {
+      all = std::move(own);
+      if (!by_others) return;
+      for (const auto& [name, behind] : *by_others) {
+        Duration& most = all.try_emplace(name, behind).first->second;
+        most = std::max(most, behind);
+      }
+    }
   };
 
   static std::string bytes_of(const State& state) {
@@ -366,6 +390,14 @@ class Checkpoint {
   std::shared_ptr<detail::CheckpointCore> core_;
   std::shared_ptr<bool> bound_;
 };
+
+template <class State, class K, class V>
+Checkpoint<Message<K, V>, State> App::checkpoint(std::string_view name, const Topic<K, V>& dependent,
+                                                 std::vector<Dependency> dependencies,
+                                                 CheckpointOptions<Message<K, V>, State> options) {
+  return checkpoint<State>(name, static_cast<const Stream<Message<K, V>>&>(dependent.stream()),
+                           std::move(dependencies), std::move(options));
+}
 
 template <class State, class T>
 Checkpoint<T, State> App::checkpoint(std::string_view name, const Stream<T>& dependent,

@@ -20,9 +20,15 @@ class CheckpointStore {
   virtual absl::Status save(std::string_view key, std::string_view bytes) = 0;
 };
 
+struct FileStoreOptions {
+  /// Each save waits until the disk has it: some milliseconds. False: after a crash of the machine what was
+  /// saved last may be lost, or the file damaged; a crash of the process still leaves a whole one.
+  bool sync = true;
+};
+
 /// A file for each key in this folder, which is made if need be. A file is replaced by renaming a new one
-/// over it, so a crash of the process leaves a whole one; it isn't synced, so a crash of the machine may not.
-/// A file that was cut short or changed is DataLoss, with its name.
-std::shared_ptr<CheckpointStore> file_store(std::string folder);
+/// over it, so a crash leaves the old one or the new one. A file that was cut short or changed is DataLoss,
+/// one that can't be read or written Unavailable, both with its name.
+std::shared_ptr<CheckpointStore> file_store(std::string folder, FileStoreOptions options = {});
 
 }  // namespace slipstream

@@ -52,6 +52,12 @@ struct KafkaConfig {
   Duration connect_timeout = std::chrono::seconds(30);
 };
 
+/// The App's database: where it is and what it may use.
+struct StateConfig {
+  std::string dir;                                    ///< empty: there is none
+  std::size_t memory_budget = std::size_t{64} << 20;  ///< bytes
+};
+
 /// Everything the library itself can be told. docs/config.md says what each value means.
 struct RuntimeConfig {
   int parallelism = detail::hardware_threads();
@@ -67,6 +73,7 @@ struct RuntimeConfig {
   std::optional<Duration> max_future;  ///< empty: event times may lie anywhere in the future
   LogLevel log_level = LogLevel::info;
   KafkaConfig kafka;
+  StateConfig state;
   std::map<std::string, NodeConfig, std::less<>> nodes;
 };
 

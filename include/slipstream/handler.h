@@ -32,6 +32,8 @@ template <class K, class V>
 class Topic;  // topic.h
 template <class T, class State>
 class Checkpoint;  // checkpoint.h
+template <class K, class V>
+class Cache;  // cache.h
 
 /// What a handler or sink may ask beside its message: take a second parameter `const HandlerContext&`.
 struct HandlerContext {
@@ -116,7 +118,8 @@ class Handled {
       : graph_(std::move(graph)), binding_(&binding), sinks_(std::move(sinks)) {}
 
   /// Each output goes to these, one after the other, before the handler's next output: callables (of the
-  /// output, or of it and a HandlerContext), connectors' sinks, Proxies. May be called again to add more.
+  /// output, or of it and a HandlerContext), connectors' sinks, Proxies, Topics, Caches. May be called again
+  /// to add more.
   template <class... To>
   const Handled& to(To... to) const {
     static_assert(!std::is_void_v<Out>,
@@ -158,6 +161,17 @@ class Handled {
     if constexpr (Types::template takes<Out>()) {
       write_to(topic.sink(), topic.sink_options(),
                [](const Out& value) { return Types::template record<Out>(value); });
+    }
+  }
+  template <class K, class V>
+  void add(const Cache<K, V>& cache) const {
+    static_assert(Cache<K, V>::template takes<Out>(),
+                  "to() of a cache needs what is written there, in the cache's types: (key, value), (key, "
+                  "Tombstone{}) or a Message");
+    if constexpr (Cache<K, V>::template takes<Out>()) {
+      sinks_->all.push_back([cache](const Out& value, detail::Delivery&) {
+        cache.impl()->update_or_throw(Cache<K, V>::update(value));
+      });
     }
   }
   template <class U, class Convert>

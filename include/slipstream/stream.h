@@ -16,7 +16,11 @@
 #include "slipstream/detail/aggregate.h"
 #include "slipstream/detail/as_of_join.h"
 #include "slipstream/detail/graph.h"
+#include "slipstream/detail/hopping_window.h"
+#include "slipstream/detail/interval_join.h"
 #include "slipstream/detail/process.h"
+#include "slipstream/detail/session_window.h"
+#include "slipstream/detail/sliding_window.h"
 #include "slipstream/detail/stateless.h"
 #include "slipstream/detail/typed_sink.h"
 #include "slipstream/sink.h"
@@ -56,6 +60,10 @@ template <class State, class T>
 concept Aggregate = std::default_initializable<State> && std::copyable<State> &&
                     requires(State s, const T& record) { s.add(record); };
 
+/// A state that also takes in what another one has seen.
+template <class State>
+concept Mergeable = requires(State s, const State& other) { s.merge(other); };
+
 struct EventTimeOptions {
   /// How much older than the newest record before it a record of the same partition may be and still count as
   /// on time. >= 0.
@@ -75,6 +83,13 @@ struct AsOfOptions {
   };
   /// Speculative results go into sinks in which a later one replaces an earlier one of the same id.
   Emit emit = Emit::final;
+};
+
+/// Which records of the right side belong to a left one: those from its time + lower to its time + upper,
+/// both included. Either may be negative; lower <= upper.
+struct Interval {
+  Duration lower{0};
+  Duration upper{0};
 };
 
 struct SinkOptions {
@@ -131,19 +146,75 @@ void connect_with_late(Node& node) {
 
 template <class State>
 struct AddRecord {
+  static constexpr bool kMerges = Mergeable<State>;
   template <class T>
   void operator()(State& state, const T& record) const {
     state.add(record);
   }
+  void merge(State& state, const State& other) const
+    requires Mergeable<State>
+  {
+    state.merge(other);
+  }
 };
 struct CountRecord {
+  static constexpr bool kMerges = true;
+  void merge(std::int64_t& count, std::int64_t other) const { count += other; }
   template <class T>
   void operator()(std::int64_t& count, const T&) const {
     ++count;
   }
 };
 
+/// The operator for a window, and what is wrong with one.
+template <class W>
+struct WindowKind;
+template <>
+struct WindowKind<Tumbling> {
+  static constexpr const char* kName = "tumbling window";
+  static constexpr const char* kNeeds = "a tumbling window needs size > 0 and 0 <= offset < size";
+  static constexpr bool kMustMerge = false;
+  static constexpr bool is_valid(const Tumbling& w) {
+    return w.size > Duration{0} && w.offset >= Duration{0} && w.offset < w.size;
+  }
+  template <class T, class KeyOf, class State, class Add>
+  using Operator = TumblingAggregate<T, KeyOf, State, Add>;
+};
+template <>
+struct WindowKind<Hopping> {
+  static constexpr const char* kName = "hopping window";
+  static constexpr const char* kNeeds = "a hopping window needs 0 < hop <= size and 0 <= offset < hop";
+  static constexpr bool kMustMerge = false;
+  static constexpr bool is_valid(const Hopping& w) {
+    return w.hop > Duration{0} && w.hop <= w.size && w.offset >= Duration{0} && w.offset < w.hop;
+  }
+  template <class T, class KeyOf, class State, class Add>
+  using Operator = HoppingAggregate<T, KeyOf, State, Add>;
+};
+template <>
+struct WindowKind<Sliding> {
+  static constexpr const char* kName = "sliding window";
+  static constexpr const char* kNeeds = "a sliding window needs size > 0";
+  static constexpr bool kMustMerge = true;
+  static constexpr bool is_valid(const Sliding& w) { return w.size > Duration{0}; }
+  template <class T, class KeyOf, class State, class Add>
+  using Operator = SlidingAggregate<T, KeyOf, State, Add>;
+};
+template <>
+struct WindowKind<Session> {
+  static constexpr const char* kName = "session window";
+  static constexpr const char* kNeeds = "a session window needs gap > 0";
+  static constexpr bool kMustMerge = true;
+  static constexpr bool is_valid(const Session& w) { return w.gap > Duration{0}; }
+  template <class T, class KeyOf, class State, class Add>
+  using Operator = SessionAggregate<T, KeyOf, State, Add>;
+};
+
 }  // namespace detail
+
+/// tumbling(…), hopping(…), sliding(…) or session(…).
+template <class W>
+concept Window = requires { detail::WindowKind<W>::kName; };
 
 template <class T>
 class Stream {
@@ -312,6 +383,10 @@ class Stream {
   void as_of_join(Args&&...) const {
     static_assert(detail::kNever<T>, "as_of_join() needs a keyed stream: call key_by(...) first");
   }
+  template <class... Args>
+  void interval_join(Args&&...) const {
+    static_assert(detail::kNever<T>, "interval_join() needs a keyed stream: call key_by(...) first");
+  }
   template <class F>
   void event_time(F&&, EventTimeOptions = {}) const {
     static_assert(detail::kNever<F>,
@@ -478,21 +553,33 @@ class SourceStream : public Stream<T> {
 };
 
 /// Records of a keyed stream cut into windows of event time.
-template <class T, class KeyOf>
+template <class T, class KeyOf, Window W>
 class WindowedStream {
  public:
   using Key = std::remove_cvref_t<std::invoke_result_t<const KeyOf&, const T&>>;
-  WindowedStream(Stream<T> stream, std::shared_ptr<const KeyOf> key_of, Tumbling window)
+  WindowedStream(Stream<T> stream, std::shared_ptr<const KeyOf> key_of, W window)
       : stream_(std::move(stream)), key_of_(std::move(key_of)), window_(window) {}
 
   /// One State per key and window, fed with State::add, emitted once when the watermark reaches the window's
-  /// end, with the window's last instant as event time. Late records go to late(). `name` must be unique in
-  /// the App and stay the same: state is kept under it.
+  /// end, with the window's last instant as event time. Records whose windows have all ended by their
+  /// partition's watermark (sliding and session: records behind that watermark) go to late(). `name` must be
+  /// unique in the App and stay the same: state is kept under it.
+  ///
+  /// Sliding and session windows need State::merge(const State&), which takes in a later state. Cost of a
+  /// record: tumbling and session one look-up; sliding one, and two merges for its result. Hopping one, and
+  /// for the result of each key and window size ÷ gcd(size, hop) merges at most; without merge() as many
+  /// look-ups as windows the record is in. A merge() that throws ends the run.
   template <class State>
   auto aggregate(std::string_view name, Here here = Here::current()) const {
     static_assert(Aggregate<State, T>,
                   "aggregate() needs a copyable struct with add(const Record&) and a default value");
-    return make<State, detail::AddRecord<State>>(name, {}, here);
+    static_assert(
+        Mergeable<State> || !detail::WindowKind<W>::kMustMerge,
+        "aggregate() over session() or sliding() needs a state with merge(const State&): parts of a "
+        "window are made one");
+    if constexpr (Mergeable<State> || !detail::WindowKind<W>::kMustMerge) {
+      return make<State, detail::AddRecord<State>>(name, {}, here);
+    }
   }
   /// The number of records per key and window.
   auto count(std::string_view name, Here here = Here::current()) const {
@@ -504,17 +591,17 @@ class WindowedStream {
   }
 
  private:
+  using Kind = detail::WindowKind<W>;
+
   template <class State, class Add>
   StreamWithLate<Windowed<Key, State>, T> make(std::string_view name, Add add, const Here& here) const {
     static_assert(detail::Storable<State>,
                   "the state can't be stored: describe its fields with SLIPSTREAM_FIELDS");
-    using Op = detail::TumblingAggregate<T, KeyOf, State, Add>;
-    detail::Node& node = stream_.add("tumbling window", detail::Role::keyed, name, here);
+    using Op = typename Kind::template Operator<T, KeyOf, State, Add>;
+    detail::Node& node = stream_.add(Kind::kName, detail::Role::keyed, name, here);
     node.named = node.is_stateful = node.needs_event_time = node.counts_records = true;
-    if (window_.size <= Duration{0} || window_.offset < Duration{0} || window_.offset >= window_.size) {
-      stream_.graph()->mistakes.push_back(node.name +
-                                          ": a tumbling window needs size > 0 and 0 <= offset < size");
-    }
+    if (!Kind::is_valid(window_))
+      stream_.graph()->mistakes.push_back(node.name + ": " + std::string(Kind::kNeeds));
     node.make = [key_of = key_of_, window = window_,
                  shared = std::make_shared<const Add>(add)](const detail::OperatorEnv& env) {
       return std::make_unique<Op>(env, key_of, window, shared);
@@ -528,7 +615,7 @@ class WindowedStream {
 
   Stream<T> stream_;
   std::shared_ptr<const KeyOf> key_of_;
-  Tumbling window_;
+  W window_;
 };
 
 /// A stream whose records have keys. Each of its operators runs in as many lanes as the parallelism says; a
@@ -602,10 +689,13 @@ class KeyedStream {
     return Stream<Out>(stream_.graph(), {{&node, 0}});
   }
 
-  WindowedStream<T, KeyOf> window(Tumbling window) const { return {stream_, key_of_, window}; }
+  template <Window W>
+  WindowedStream<T, KeyOf, W> window(W window) const {
+    return {stream_, key_of_, window};
+  }
   template <class W>
-    requires(!std::convertible_to<W, Tumbling>)
-  void window(W&&) const {
+    requires(!Window<W>)
+  void window(W) const {
     static_assert(detail::kNever<W>, "window() needs a window such as tumbling(1min)");
   }
 
@@ -630,10 +720,7 @@ class KeyedStream {
     detail::Node& node = keyed("as-of join", name, here);
     node.needs_event_time = node.counts_records = true;
     node.revises = options.emit == AsOfOptions::Emit::speculative;
-    node.inputs.push_back(right.stream().outputs());
-    if (right.stream().graph() != stream_.graph()) {
-      stream_.graph()->mistakes.push_back(node.name + ": the right side belongs to another App");
-    }
+    join_with(node, right);
     if (options.tolerance < Duration{0})
       stream_.graph()->mistakes.push_back(node.name + ": the tolerance is negative");
     node.make = [left_key = key_of_, right_key = right.key_of(), options,
@@ -641,12 +728,41 @@ class KeyedStream {
       return std::make_unique<Op>(env, left_key, right_key, options.tolerance,
                                   options.emit == AsOfOptions::Emit::speculative, shared);
     };
-    node.make_edge = [left_key = key_of_, right_key = right.key_of()](int port, const detail::EdgeEnv& env) {
-      return port == Op::kLeft ? detail::make_exchange<T>(env, left_key)
-                               : detail::make_exchange<Right>(env, right_key);
-    };
     detail::connect_with_late<Op>(node);
     return StreamWithLate<Out, T>(stream_.graph(), node);
+  }
+
+  /// Joins each two records of both sides that have the same key and lie within the interval: f makes one
+  /// value of (const T&, const Right&), or an optional of one where not every pair counts. A pair is made as
+  /// soon as both are there, and carries the later of the two times, a RecordId of its own and no headers; an
+  /// inner join, as Flink's interval join. Late records of either side are left out: the left ones go to
+  /// late(), the right ones are counted. When f throws, it is the record that came later that fails, with all
+  /// its pairs.
+  ///
+  /// State, under `name`: a left record until the right watermark is past its time + upper, a right one until
+  /// the left watermark is past its time - lower. A record costs a look-up, and then as much as it has pairs.
+  template <class Right, class RightKeyOf, class F>
+  auto interval_join(std::string_view name, const KeyedStream<Right, RightKeyOf>& right, Interval interval,
+                     F f, Here here = Here::current()) const {
+    using RightKey = typename KeyedStream<Right, RightKeyOf>::Key;
+    static_assert(std::same_as<Key, RightKey>, "interval_join() needs both sides keyed by the same type");
+    static_assert(std::invocable<const F&, const T&, const Right&>,
+                  "interval_join() needs a const function of (const Left&, const Right&)");
+    static_assert(
+        detail::Storable<T> && detail::Storable<Right>,
+        "interval_join() keeps records of both sides: describe their fields with SLIPSTREAM_FIELDS");
+    using Op = detail::IntervalJoin<T, Right, KeyOf, RightKeyOf, F>;
+    detail::Node& node = keyed("interval join", name, here);
+    node.needs_event_time = node.counts_records = true;
+    join_with(node, right);
+    if (interval.lower > interval.upper)
+      stream_.graph()->mistakes.push_back(node.name + ": the interval ends before it begins: lower > upper");
+    node.make = [left_key = key_of_, right_key = right.key_of(), interval,
+                 shared = std::make_shared<const F>(std::move(f))](const detail::OperatorEnv& env) {
+      return std::make_unique<Op>(env, left_key, right_key, interval.lower, interval.upper, shared);
+    };
+    detail::connect_with_late<Op>(node);
+    return StreamWithLate<typename Op::Out, T>(stream_.graph(), node);
   }
 
   const Stream<T>& stream() const { return stream_; }
@@ -660,6 +776,18 @@ class KeyedStream {
       return detail::make_exchange<T>(env, key_of);
     };
     return node;
+  }
+  /// Makes `right` the second input of a join.
+  template <class Right, class RightKeyOf>
+  void join_with(detail::Node& node, const KeyedStream<Right, RightKeyOf>& right) const {
+    node.inputs.push_back(right.stream().outputs());
+    if (right.stream().graph() != stream_.graph()) {
+      stream_.graph()->mistakes.push_back(node.name + ": the right side belongs to another App");
+    }
+    node.make_edge = [left_key = key_of_, right_key = right.key_of()](int port, const detail::EdgeEnv& env) {
+      return port == 0 ? detail::make_exchange<T>(env, left_key)
+                       : detail::make_exchange<Right>(env, right_key);
+    };
   }
   template <class State, class Add>
   Stream<Keyed<Key, State>> running(std::string_view name, Add add, const Here& here) const {

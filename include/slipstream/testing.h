@@ -128,6 +128,7 @@ struct TestOptions {
   int partitions = 1;  ///< of each source that is pushed to
   std::size_t memory_budget = std::size_t{64} << 20;
   LogHook log = {};
+  std::string state_dir = {};  ///< state.dir, where the App has caches
 };
 
 /// Runs an App on the calling thread with a virtual clock: no threads, no broker, the same lanes and
@@ -233,6 +234,7 @@ class TestDriver {
     config.parallelism = options_.parallelism;
     config.batch_max_records = options_.batch_max_records;
     config.memory_budget = options_.memory_budget;
+    config.state.dir = options_.state_dir;
     run_ = std::make_unique<detail::SimulatedRun>(graph_, config, options_.seed, options_.log);
     return run_->open();
   }

@@ -32,6 +32,11 @@ constexpr EventTime saturating_minus(EventTime time, Duration delta) {
 constexpr EventTime saturating_plus(EventTime time, Duration delta) {
   return time.time_since_epoch() > kMaxTime.time_since_epoch() - delta ? kMaxTime : time + delta;
 }
+/// time + delta, which may be negative, held inside [kMinTime, kMaxTime].
+constexpr EventTime saturating_shift(EventTime time, Duration delta) {
+  if (delta >= Duration{0}) return saturating_plus(time, delta);
+  return delta == Duration::min() ? kMinTime : saturating_minus(time, -delta);
+}
 /// The watermark of a source whose records are out of order by at most `max_out_of_orderness`.
 constexpr EventTime bounded_watermark(EventTime largest_seen, Duration max_out_of_orderness) {
   return saturating_minus(largest_seen, max_out_of_orderness);

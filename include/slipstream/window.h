@@ -41,6 +41,34 @@ struct Tumbling {
 /// size > 0; 0 <= offset < size. A wrong size is refused when the graph is built.
 constexpr Tumbling tumbling(Duration size, Duration offset = Duration{0}) { return {size, offset}; }
 
+/// Windows [n × hop + offset, n × hop + offset + size): each record is in size ÷ hop of them, rounded up or
+/// down.
+struct Hopping {
+  Duration size;
+  Duration hop;
+  Duration offset;
+};
+/// 0 < hop <= size; 0 <= offset < hop.
+constexpr Hopping hopping(Duration size, Duration hop, Duration offset = Duration{0}) {
+  return {size, hop, offset};
+}
+
+/// For each instant t with a record, the window [t - size, t] that ends there, both ends included: SQL's
+/// RANGE BETWEEN size PRECEDING AND CURRENT ROW. Of Kafka Streams' sliding windows those that end at a
+/// record.
+struct Sliding {
+  Duration size;
+};
+/// size > 0.
+constexpr Sliding sliding(Duration size) { return {size}; }
+
+/// Records of a key less than `gap` apart belong together. The window is [first, last + gap).
+struct Session {
+  Duration gap;
+};
+/// gap > 0.
+constexpr Session session(Duration gap) { return {gap}; }
+
 namespace detail {
 /// The start of the window that holds `time`.
 constexpr EventTime window_start(EventTime time, const Tumbling& w) {
@@ -53,6 +81,14 @@ constexpr EventTime window_start(EventTime time, const Tumbling& w) {
 constexpr TimeRange window_of(EventTime time, const Tumbling& w) {
   const EventTime start = window_start(time, w);
   return {start, saturating_plus(start, w.size)};
+}
+/// The starts of the first and the last window that hold `time`.
+constexpr EventTime last_window(EventTime time, const Hopping& w) {
+  return window_start(time, {w.hop, w.offset});
+}
+constexpr EventTime first_window(EventTime time, const Hopping& w) {
+  const EventTime last = last_window(time, w);
+  return last - (w.size - Duration{1} - (time - last)) / w.hop * w.hop;
 }
 }  // namespace detail
 

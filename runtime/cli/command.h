@@ -51,6 +51,7 @@ absl::Status print(std::string_view text);
 void say(std::string_view text);
 
 int run_broker(int argc, const char* const* argv);
+int run_cache(int argc, const char* const* argv);
 int run_consume(int argc, const char* const* argv);
 int run_demo(int argc, const char* const* argv);
 int run_new(int argc, const char* const* argv);

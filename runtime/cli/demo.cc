@@ -22,6 +22,8 @@ constexpr Option kBound = {
 constexpr Option kBootstrap = {"--bootstrap", "HOST:PORT",
                                "use a real broker; the topics are deleted afterwards"};
 constexpr Option kKeep = {"--keep", "", "don't delete the topics on the real broker"};
+constexpr Option kServe = {"--serve", "PORT",
+                           "serve a page on this machine that shows the counts moving; 0: a free port"};
 constexpr Option kSeed = {"--seed", "N", "another order of arrival (default 1)"};
 constexpr Option kData = {"--data", "DIR", "where flights.csv.gz and weather.csv.gz are"};
 // Taken off by parse_arguments().
@@ -54,6 +56,16 @@ absl::StatusOr<std::optional<flights::Pace>> parse_rate(const std::string& text)
   return flights::Pace{all, std::min(flights::kDefaultPace.hold, all * 3 / 20)};
 }
 
+absl::StatusOr<int> parse_port(const std::string& text) {
+#ifndef SLIPSTREAM_HTTP
+  return absl::InvalidArgumentError("--serve needs a build with SLIPSTREAM_HTTP");
+#endif
+  int port = 0;
+  if (!parse_number(text, port) || port < 0 || port > 65535)
+    return wrong(kServe, "a port from 0 to 65535", text);
+  return port;
+}
+
 absl::StatusOr<flights::DemoOptions> parse(const Invocation& invocation) {
   flights::DemoOptions options;
   options.data_folder = invocation.value(kData.name).value_or(data_folder());
@@ -73,6 +85,11 @@ absl::StatusOr<flights::DemoOptions> parse(const Invocation& invocation) {
   }
   const std::string seed = invocation.value(kSeed.name).value_or("1");
   if (!parse_number(seed, options.seed)) return wrong(kSeed, "a whole number from 0 on", seed);
+  if (const auto serve = invocation.value(kServe.name)) {
+    auto port = parse_port(*serve);
+    if (!port.ok()) return port.status();
+    options.port = *port;
+  }
   if (options.keep_topics && options.bootstrap.empty()) {
     return absl::InvalidArgumentError("--keep is for a real broker: give --bootstrap too");
   }
@@ -101,7 +118,7 @@ int run_demo(int argc, const char* const* argv) {
            "that it starts in memory; counts the flights per carrier and day, and joins each with the "
            "weather\n"
            "at its departure. In the middle the weather stays away for a while, and the flights wait for it.",
-       .options = {kOut, kRate, kBound, kBootstrap, kKeep, kSeed, kData, kParallelism},
+       .options = {kOut, kRate, kBound, kBootstrap, kKeep, kServe, kSeed, kData, kParallelism},
        .run = demo},
       argc, argv);
 }

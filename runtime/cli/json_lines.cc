@@ -269,5 +269,8 @@ LineWriter::~LineWriter() = default;
 absl::Status LineWriter::write(const RawRecord& record, int partition, std::string& out) {
   return impl_->write(record, partition, out);
 }
+void LineWriter::append_member(const std::string& field, std::string_view bytes, std::string& out) {
+  impl_->append_bytes(field, bytes, out);
+}
 
 }  // namespace slipstream::cli

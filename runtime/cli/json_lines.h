@@ -46,6 +46,8 @@ class LineWriter {
   ~LineWriter();
   /// Appends the record and a line end.
   absl::Status write(const RawRecord& record, int partition, std::string& out);
+  /// Appends a member: "field":… or "field_base64":"…".
+  void append_member(const std::string& field, std::string_view bytes, std::string& out);
 
  private:
   struct Impl;

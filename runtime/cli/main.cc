@@ -21,6 +21,9 @@ constexpr Entry kCommands[] = {
     {"broker", "run a small Kafka broker in memory, for first tries and tests", run_broker},
     {"produce", "write records, given as JSON lines, to a topic", run_produce},
     {"consume", "print a topic's records as JSON lines", run_consume},
+#ifdef SLIPSTREAM_ROCKSDB
+    {"cache", "verify, repair or dump the database of caches", run_cache},
+#endif
     {"new", "make a folder with a first program, its build and its test", run_new},
     {"version", "print the versions of slipstream and of what it is linked with", run_version},
 };

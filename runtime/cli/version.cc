@@ -1,11 +1,15 @@
 #ifdef SLIPSTREAM_HTTP
 #include <curl/curl.h>
+#include <microhttpd.h>
 #endif
 #ifdef SLIPSTREAM_REDIS
 #include <hiredis/hiredis.h>
 #endif
 #include <librdkafka/rdkafka.h>
 #include <oneapi/tbb/version.h>
+#ifdef SLIPSTREAM_ROCKSDB
+#include <rocksdb/version.h>
+#endif
 #include <simdjson.h>
 #include <toml++/toml.h>
 #include <xxhash.h>
@@ -29,9 +33,13 @@ absl::Status print_versions(const Invocation&) {
 #endif
 #ifdef SLIPSTREAM_HTTP
   text += "libcurl " + std::string(curl_version_info(CURLVERSION_NOW)->version) + "\n";
+  text += "libmicrohttpd " + std::string(MHD_get_version()) + "\n";
 #endif
   text += "librdkafka " + std::string(rd_kafka_version_str()) + "\n";
   text += "oneTBB " + std::string(TBB_runtime_version()) + "\n";
+#ifdef SLIPSTREAM_ROCKSDB
+  text += "RocksDB " + rocksdb::GetRocksVersionAsString() + "\n";
+#endif
   text += "simdjson " + std::to_string(simdjson::SIMDJSON_VERSION_MAJOR) + "." +
           std::to_string(simdjson::SIMDJSON_VERSION_MINOR) + "." +
           std::to_string(simdjson::SIMDJSON_VERSION_REVISION) + "\n";

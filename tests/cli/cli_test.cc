@@ -42,7 +42,7 @@ TEST(Tool, NamesTheNearestCommand) {
 }
 
 TEST(Tool, EveryCommandHasHelp) {
-  for (const char* command : {"broker", "produce", "consume", "new", "version"}) {
+  for (const char* command : {"broker", "produce", "consume", "cache", "new", "version"}) {
     const Ended help = run_tool({command, "--help"});
     EXPECT_EQ(help.code, 0) << command;
     EXPECT_THAT(help.out, StartsWith("usage: slipstream " + std::string(command)));
@@ -114,7 +114,8 @@ TEST(Version, NamesWhatIsLinked) {
   const Ended ended = run_tool({"version"});
   EXPECT_EQ(ended.code, 0) << ended.err;
   EXPECT_THAT(ended.out, MatchesRegex("slipstream [0-9.]+\n(hiredis [0-9.]+\n)?(libcurl "
-                                      "[0-9.]+\n)?librdkafka [0-9.]+\noneTBB [0-9.]+\nsimdjson [0-9.]+\n"
+                                      "[0-9.]+\nlibmicrohttpd [0-9.]+\n)?librdkafka [0-9.]+\noneTBB "
+                                      "[0-9.]+\n(RocksDB [0-9.]+\n)?simdjson [0-9.]+\n"
                                       "toml.. [0-9.]+\nxxHash [0-9.]+\nzlib [0-9.]+\nAbseil [0-9.]+\n"));
   EXPECT_EQ(run_tool({"--version"}).out, ended.out);
 }

@@ -35,6 +35,10 @@ class Output {
     changed_.wait(lock, [&] { return has_ended_ || text_.find(text) != std::string::npos; });
     return text_.find(text) != std::string::npos;
   }
+  std::string so_far() {
+    const std::lock_guard lock(mutex_);
+    return text_;
+  }
   std::string first_line() {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return has_ended_ || text_.find('\n') != std::string::npos; });

@@ -71,6 +71,9 @@ void expect_holds(const std::string& name, std::string (*check)(std::string_view
 }
 
 TEST(JsonFuzz, HoldsForMutatedInputs) { expect_holds("json", check_json); }
+TEST(AvroFuzz, HoldsForMutatedInputs) { expect_holds("avro", check_avro); }
+TEST(AvroSchemaFuzz, HoldsForMutatedInputs) { expect_holds("avro_schema", check_avro_schema); }
+TEST(ProtobufFrameFuzz, HoldsForMutatedInputs) { expect_holds("protobuf_frame", check_protobuf_frame); }
 TEST(CsvFuzz, HoldsForMutatedInputs) { expect_holds("csv", check_csv); }
 TEST(StateFuzz, HoldsForMutatedInputs) { expect_holds("state", check_state); }
 

@@ -63,6 +63,66 @@ TEST(FlatMap, OfAViewThatThrowsLeavesNothingOfItsRecord) {
   EXPECT_EQ(seen->values.size(), 20u);
 }
 
+struct Step {
+  int number = 0;
+  EventTime at;
+};
+SLIPSTREAM_FIELDS(Step, number, at)
+
+/// 100,000 rights and then two lefts that meet them all; `f` is asked for each pair.
+template <class F>
+struct MeetAll {
+  explicit MeetAll(F f)
+      : pairs(lefts.key_by(key).interval_join("join", rights.key_by(key), {-1s, 0s}, std::move(f))) {}
+  absl::Status run(TestDriver& driver) const {
+    for (int i = 0; i < 100'000; ++i) driver.push(rights, {i, EventTime(1s)});
+    driver.skip_to(lefts, 0, 0);
+    if (absl::Status status = driver.run(); !status.ok()) return status;
+    for (int i = 0; i < 2; ++i) driver.push(lefts, {i, EventTime(2s)});
+    driver.finish(rights);
+    driver.finish(lefts);
+    return driver.run_to_end();
+  }
+  static int key(const Step&) { return 1; }
+
+  App app;
+  SourceStream<Step> rights = app.source("rights", from(std::vector<Step>{})).event_time(&Step::at);
+  SourceStream<Step> lefts = app.source("lefts", from(std::vector<Step>{})).event_time(&Step::at);
+  Stream<int> pairs;
+};
+
+TEST(IntervalJoin, CutShortInARecordGoesOnThere) {
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    SCOPED_TRACE(seed);
+    std::vector<int> times(100'000);
+    MeetAll all([](const Step&, const Step& r) { return r.number; });
+    all.pairs.sink([&](int number) { ++times[static_cast<std::size_t>(number)]; });
+    TestDriver driver(all.app, {.seed = seed, .batch_max_records = 8, .memory_budget = 10'000});
+    ASSERT_EQ(all.run(driver), absl::OkStatus());
+    EXPECT_EQ(std::count(times.begin(), times.end(), 2), 100'000);
+  }
+}
+
+TEST(IntervalJoin, ThatFailsTooLateFailsTheRun) {
+  for (const int at : {10'000, 90'000}) {
+    MeetAll all([at](const Step& l, const Step& r) {
+      if (l.number == 0 && r.number == at) throw std::runtime_error("no more");
+      return r.number;
+    });
+    auto pairs = all.pairs.on_error(ErrorPolicy::skip());
+    TestDriver driver(all.app, {.seed = 1});
+    auto seen = driver.watch(pairs);
+    const absl::Status status = all.run(driver);
+    if (at < 65536) {
+      EXPECT_EQ(status, absl::OkStatus());
+      EXPECT_EQ(seen->values.size(), 100'000u) << "of the other left record";
+    } else {
+      EXPECT_THAT(std::string(status.message()),
+                  HasSubstr("failed after 65536 of its pairs were sent; they can't be taken back"));
+    }
+  }
+}
+
 TEST(Keys, AllNaNsAreOneAndSoAreBothZeros) {
   const double nan = std::numeric_limits<double>::quiet_NaN();
   App app;

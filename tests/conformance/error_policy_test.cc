@@ -66,8 +66,31 @@ struct Careless {
     (*trip)(e);
     sum += e.value;
   }
+  void merge(const Careless& o) {
+    count += o.count;
+    sum += o.sum;
+  }
 };
 SLIPSTREAM_FIELDS(Careless, count, sum)
+/// The same without merge().
+struct CarelessAlone {
+  Careless all;
+  void add(const Event& e) { all.add(e); }
+};
+SLIPSTREAM_FIELDS(CarelessAlone, all)
+std::string show_sum(const Careless& c) { return text_of(c.count, c.sum); }
+std::string show_sum(const CarelessAlone& c) { return show_sum(c.all); }
+
+template <class State, class W>
+void out_windows(Pipeline& p, const SharedTrip& trip, const ErrorPolicy& policy, W window) {
+  Careless::trip = trip;
+  using Result = Windowed<std::int64_t, State>;
+  p.out("out",
+        p.sources[0].key_by(&Event::key).window(window).template aggregate<State>("it").on_error(policy),
+        &Result::key, [](const Result& w, const RecordInfo&) {
+          return text_of(w.window.start, w.window.end) + show_sum(w.value);
+        });
+}
 
 const std::vector<Case>& cases() {
   static const std::vector<Case> all{
@@ -132,17 +155,23 @@ const std::vector<Case>& cases() {
        }},
       {"tumbling window", Order::none,
        [](Pipeline& p, const SharedTrip& trip, const ErrorPolicy& policy) {
-         Careless::trip = trip;
-         using W = Windowed<std::int64_t, Careless>;
-         p.out("out",
-               p.sources[0]
-                   .key_by(&Event::key)
-                   .window(tumbling(10s))
-                   .aggregate<Careless>("it")
-                   .on_error(policy),
-               &W::key, [](const W& w, const RecordInfo&) {
-                 return text_of(w.window.start, w.value.count, w.value.sum);
-               });
+         out_windows<Careless>(p, trip, policy, tumbling(10s));
+       }},
+      {"hopping window", Order::none,
+       [](Pipeline& p, const SharedTrip& trip, const ErrorPolicy& policy) {
+         out_windows<Careless>(p, trip, policy, hopping(10s, 4s));
+       }},
+      {"hopping window without merge", Order::none,
+       [](Pipeline& p, const SharedTrip& trip, const ErrorPolicy& policy) {
+         out_windows<CarelessAlone>(p, trip, policy, hopping(10s, 4s));
+       }},
+      {"sliding window", Order::none,
+       [](Pipeline& p, const SharedTrip& trip, const ErrorPolicy& policy) {
+         out_windows<Careless>(p, trip, policy, sliding(10s));
+       }},
+      {"session window", Order::none,
+       [](Pipeline& p, const SharedTrip& trip, const ErrorPolicy& policy) {
+         out_windows<Careless>(p, trip, policy, session(3s));
        }},
       {"process", Order::key,
        [](Pipeline& p, const SharedTrip& trip, const ErrorPolicy& policy) {
@@ -174,6 +203,17 @@ const std::vector<Case>& cases() {
                            .key_by(&Event::key)
                            .as_of_join("it", rights.key_by(&Event::key), {.tolerance = 9s}, pair)
                            .on_error(policy));
+       }},
+      // Whichever of a record's two copies comes second fails, and the other finds no partner then.
+      {"interval join", Order::none,
+       [](Pipeline& p, const SharedTrip& trip, const ErrorPolicy& policy) {
+         auto with_itself = [trip](const Event& l, const Event& r) -> std::optional<Event> {
+           if (l.text != r.text) return std::nullopt;
+           (*trip)(l);
+           return l;
+         };
+         auto by_key = p.sources[0].key_by(&Event::key);
+         out_events(p, by_key.interval_join("it", by_key, {-9s, 9s}, with_itself).on_error(policy));
        }},
       {"sink", Order::partition,
        [](Pipeline& p, const SharedTrip& trip, const ErrorPolicy& policy) {
@@ -579,6 +619,52 @@ TEST(RecordAtomicity, AFlatMapThatThrowsBehindALongOneLeavesOnlyThatOne) {
     EXPECT_EQ(std::count(texts.begin(), texts.end(), "bad"), 0);
     EXPECT_EQ(std::count(texts.begin(), texts.end(), "short"), 2);
   }
+}
+
+TEST(RecordAtomicity, AKeySelectorThatThrowsInAJoinLeavesOutOneRecord) {
+  Bench b({.parallelism = 2}, 0s, 2);
+  auto key = [](const Event& e) {
+    if (e.text == "bad") throw std::runtime_error("no key");
+    return e.key;
+  };
+  auto pairs = b.source(0).key_by(key).interval_join(
+      "join", b.source(1).key_by(key), {-1h, 1h},
+      [](const Event& l, const Event& r) { return l.text + " " + r.text; });
+  b.pipeline.out(
+      "out", pairs.on_error(ErrorPolicy::skip()), [](const std::string&) { return std::int64_t{1}; },
+      [](const std::string& text, const RecordInfo&) { return text; });
+  for (const char* text : {"a", "bad", "b"}) b.push(event(1, text));
+  ASSERT_TRUE(b.driver().run().ok());
+  for (const char* text : {"bad", "c", "bad", "d"}) b.driver().push(b.source(1), event(1, text));
+  ASSERT_TRUE(b.driver().run().ok());
+  EXPECT_THAT(b.texts("out"), testing::UnorderedElementsAre("a c", "b c", "a d", "b d"));
+  EXPECT_EQ(b.driver().metrics().node("join")->skipped, 3u);
+}
+
+TEST(RecordAtomicity, ARecordThatFailsInItsSecondWindowIsInNone) {
+  static int calls = 0;
+  calls = 0;
+  struct Third {
+    std::int64_t count = 0;
+    void add(const Event&) {
+      ++count;
+      if (++calls == 3 + 2) throw std::runtime_error("not this one");
+    }
+  };
+  Bench b;
+  using Result = Windowed<std::int64_t, Third>;
+  b.pipeline.out("out",
+                 b.source()
+                     .key_by(&Event::key)
+                     .window(hopping(30s, 10s))
+                     .aggregate<Third>("it")
+                     .on_error(ErrorPolicy::skip()),
+                 &Result::key, [](const Result& w, const RecordInfo&) { return text_of(w.value.count); });
+  for (int i = 0; i < 3; ++i) b.push(event(1, "a"));
+  b.driver().finish(b.source());
+  ASSERT_TRUE(b.driver().run_to_end().ok());
+  EXPECT_THAT(b.texts("out"), ElementsAre("2 ", "2 ", "2 "));
+  EXPECT_EQ(b.driver().metrics().node("it")->skipped, 1u);
 }
 
 TEST(RecordAtomicity, AGeneratorThatFailsTooLateFailsTheRun) {

@@ -369,6 +369,126 @@ TEST(AsOfBoundary, RightRowsAreForgottenWhenNoLeftRecordCanNeedThem) {
   for (std::size_t i = 0; i < out.size(); ++i) ASSERT_EQ(out[i], "l with r" + std::to_string(i));
 }
 
+// ---------------------------------------------------------------- interval join
+
+void interval_join(Bench& b, Interval interval) {
+  auto pair = [](const Event& l, const Event& r) {
+    return Event{l.key, l.value, l.at, l.text + " with " + r.text};
+  };
+  auto joined =
+      b.source(0).key_by(&Event::key).interval_join("join", b.source(1).key_by(&Event::key), interval, pair);
+  b.pipeline.out("out", joined, &Event::key,
+                 [](const Event& e, const RecordInfo& info) { return e.text + " at " + show(info.time); });
+  b.pipeline.out("late", joined.late(), &Event::key, only_text);
+}
+std::uint64_t state_bytes(Bench& b) { return b.driver().metrics().node("join")->state_bytes; }
+
+TEST(IntervalBoundary, BothEndsBelongToIt) {
+  struct Row {
+    Interval interval;
+    Duration right;
+    bool matches;
+  };
+  const std::vector<Row> table{
+      {{-5s, 3s}, 15s - 1us, false}, {{-5s, 3s}, 15s, true},       {{-5s, 3s}, 23s, true},
+      {{-5s, 3s}, 23s + 1us, false}, {{}, 20s - 1us, false},       {{}, 20s, true},
+      {{}, 20s + 1us, false},        {{1s, 2s}, 20s, false},       {{1s, 2s}, 21s, true},
+      {{1s, 2s}, 22s, true},         {{1s, 2s}, 22s + 1us, false}, {{-2s, -1s}, 18s - 1us, false},
+      {{-2s, -1s}, 18s, true},       {{-2s, -1s}, 19s, true},      {{-2s, -1s}, 19s + 1us, false},
+  };
+  for (std::size_t i = 0; i < table.size(); ++i) {
+    for (bool left_first : {true, false}) {
+      SCOPED_TRACE("row " + std::to_string(i) + (left_first ? ", left first" : ", right first"));
+      const Row& row = table[i];
+      Bench b({.parallelism = 2}, 10s, 2);
+      interval_join(b, row.interval);
+      if (left_first) b.push(event("left", 20s));
+      if (!left_first) push_right(b, "right", row.right);
+      ASSERT_TRUE(b.driver().run().ok());
+      if (!left_first) b.push(event("left", 20s));
+      if (left_first) push_right(b, "right", row.right);
+      ASSERT_TRUE(b.driver().run().ok());
+      const std::string pair = "left with right at " + show(at(std::max(row.right, Duration(20s)))) + " ";
+      EXPECT_EQ(b.take("out"), row.matches ? std::vector<std::string>{pair.substr(0, pair.size() - 1)}
+                                           : std::vector<std::string>{});
+    }
+  }
+}
+
+TEST(IntervalBoundary, RowsStayAsLongAsAPartnerMayComeAndNoLonger) {
+  for (const auto& [watermark, is_kept] : {std::pair<Duration, bool>{23s, true}, {23s + 1us, false}}) {
+    Bench b({}, 0s, 2);
+    interval_join(b, {-5s, 3s});
+    b.push(event("left", 20s));
+    b.driver().advance_watermark(b.source(1), at(watermark));
+    ASSERT_TRUE(b.driver().run().ok());
+    EXPECT_EQ(state_bytes(b) > 0, is_kept);
+    push_right(b, "right", watermark);
+    ASSERT_TRUE(b.driver().run().ok());
+    EXPECT_EQ(b.take("out").size(), is_kept ? 1u : 0u);
+  }
+  for (const auto& [watermark, is_kept] : {std::pair<Duration, bool>{25s, true}, {25s + 1us, false}}) {
+    Bench b({}, 0s, 2);
+    interval_join(b, {-5s, 3s});
+    push_right(b, "right", 20s);
+    b.driver().advance_watermark(b.source(0), at(watermark));
+    ASSERT_TRUE(b.driver().run().ok());
+    EXPECT_EQ(state_bytes(b) > 0, is_kept);
+    b.push(event("left", watermark));
+    ASSERT_TRUE(b.driver().run().ok());
+    EXPECT_EQ(b.take("out").size(), is_kept ? 1u : 0u);
+  }
+}
+
+/// The own side's watermark says nothing about who may still come from the other.
+TEST(IntervalBoundary, ASideThatIsAheadWaitsForTheOther) {
+  Bench b({}, 0s, 2);
+  interval_join(b, {-5s, 5s});
+  for (int i = 0; i < 1000; ++i) b.push(event("left", 1s * i));
+  ASSERT_TRUE(b.driver().run().ok());
+  for (int i = 0; i < 1000; i += 100) push_right(b, "right", 1s * i);
+  ASSERT_TRUE(b.driver().run().ok());
+  EXPECT_EQ(b.take("out").size(), 6u + 9u * 11u);
+}
+
+TEST(IntervalBoundary, RecordsBehindTheirOwnWatermarkAreLate) {
+  Bench b({}, 0s, 2);
+  interval_join(b, {-5s, 5s});
+  b.driver().advance_watermark(b.source(0), at(10s));
+  b.driver().advance_watermark(b.source(1), at(10s));
+  b.push(event("late left", 10s - 1us));
+  b.push(event("left", 10s));
+  push_right(b, "late right", 10s - 1us);
+  push_right(b, "right", 10s);
+  ASSERT_TRUE(b.driver().run().ok());
+  EXPECT_THAT(b.take("out"), ElementsAre("left with right at 10000000"));
+  EXPECT_THAT(b.take("late"), ElementsAre("late left"));
+  EXPECT_EQ(b.driver().metrics().node("join")->late, 2u);
+}
+
+TEST(IntervalBoundary, StateFollowsTheWatermarksAndEndsAtZero) {
+  Bench b({.parallelism = 2}, 0s, 2);
+  interval_join(b, {-50s, 50s});
+  std::uint64_t peak = 0;
+  std::size_t pairs = 0;
+  for (int i = 0; i < 20000; ++i) {
+    const auto key = static_cast<std::int64_t>(i / 100);  // keys come and go
+    b.push(event("l", 1s * i, key));
+    b.driver().push(b.source(1), event("r", 1s * i, key));
+    if (i % 100 != 99) continue;
+    ASSERT_TRUE(b.driver().run().ok());
+    pairs += b.take("out").size();
+    peak = std::max(peak, state_bytes(b));
+  }
+  EXPECT_EQ(pairs, 200u * 7550u);  // of a hundred records on each side at most 50 s apart
+  EXPECT_LT(peak, 200'000u);       // all rows would take three megabytes
+  EXPECT_GT(state_bytes(b), 0u);
+  b.driver().advance_watermark(b.source(0), at(30000s));
+  b.driver().advance_watermark(b.source(1), at(30000s));
+  ASSERT_TRUE(b.driver().run().ok());
+  EXPECT_EQ(state_bytes(b), 0u);
+}
+
 // ---------------------------------------------------------------- timers
 
 struct Nothing {

@@ -1,37 +1,14 @@
 #include <map>
 #include <optional>
+#include <set>
 
-#include "operator_conformance.h"
+#include "window_conformance.h"
 
 /// Operators whose set of results depends on nothing but the records and their lateness.
 namespace slipstream::conformance {
 namespace {
 
 constexpr Tumbling kWindow = tumbling(10s, 3s);
-
-/// Sums that don't depend on the order; the text is in it so that a damaged record shows.
-struct Summary {
-  std::int64_t count = 0, sum = 0, least = INT64_MAX, largest = INT64_MIN;
-  std::uint64_t texts = 0;
-  void add(const Event& e) {
-    ++count;
-    sum += e.value;
-    least = std::min(least, e.value);
-    largest = std::max(largest, e.value);
-    texts += detail::hash_bytes(e.text);
-  }
-};
-SLIPSTREAM_FIELDS(Summary, count, sum, least, largest, texts)
-
-std::string show(const Summary& s) {
-  return text_of(s.count, s.sum, s.least, s.largest, std::to_string(s.texts));
-}
-std::string show_event(const Event& e, const RecordInfo& info) {
-  return text_of(info.id, e.value, e.at, e.text);
-}
-Line late_line(const Arrival& a) {
-  return {a.event.key, a.id, a.event.at, show_event(a.event, {a.event.at, a.id, nullptr})};
-}
 
 // ---------------------------------------------------------------- tumbling windows
 
@@ -65,17 +42,6 @@ Lines lines_of(const std::map<std::pair<std::int64_t, EventTime>, Summary>& wind
     lines.push_back({key, {}, start + w.size - 1us, text_of(start, start + w.size) + show(summary)});
   }
   return lines;
-}
-
-std::string show_value(const Summary& s) { return show(s); }
-std::string show_value(std::int64_t n) { return text_of(n); }
-
-template <class T>
-void out_windows(Pipeline& p, const std::string& name, const Stream<Windowed<std::int64_t, T>>& windows) {
-  using W = Windowed<std::int64_t, T>;
-  p.out(name, windows, &W::key, [](const W& w, const RecordInfo&) {
-    return text_of(w.window.start, w.window.end) + show_value(w.value);
-  });
 }
 
 const Program kTumbling = [](Pipeline& p) {
@@ -339,6 +305,164 @@ TEST(AsOfJoinConformance, IsFinalWithWindowsOnTheRight) {
 }
 TEST(AsOfJoinConformance, IsFinalWithWindowsOnTheRightOnThreadsAndStepped) {
   sweep_for_real(kJoinWithWindows, kLateJoinShape, kCheckJoinWithWindows);
+}
+
+// ---------------------------------------------------------------- interval join
+
+struct Pair {
+  std::int64_t key;
+  std::string text;
+};
+Pair pair_of(const Event& l, const Event& r) {
+  return {l.key, text_of(l.at, l.value, l.text, r.at, r.value, r.text)};
+}
+void out_pairs(Pipeline& p, const Stream<Pair>& pairs) {
+  p.out("pairs", pairs, &Pair::key, [](const Pair& pair, const RecordInfo&) { return pair.text; });
+}
+
+/// Looks at every right record for every left one.
+Lines model_interval_join(const std::vector<Arrival>& lefts, const std::vector<Arrival>& rights,
+                          Interval interval) {
+  Lines lines;
+  for (const Arrival& l : lefts) {
+    for (const Arrival& r : rights) {
+      if (l.late || r.late || l.event.key != r.event.key) continue;
+      const Duration apart = r.event.at - l.event.at;
+      if (apart < interval.lower || apart > interval.upper) continue;
+      lines.push_back({l.event.key, {}, std::max(l.event.at, r.event.at), pair_of(l.event, r.event).text});
+    }
+  }
+  return lines;
+}
+Program interval_join_program(Interval interval) {
+  return [=](Pipeline& p) {
+    auto pairs = p.sources[0]
+                     .key_by(&Event::key)
+                     .interval_join("join", p.sources[1].key_by(&Event::key), interval, pair_of);
+    out_pairs(p, pairs);
+    p.out("late", pairs.late(), &Event::key, show_event);
+  };
+}
+Check check_interval_join(Interval interval) {
+  return [=](const Input& input, const Outcome& got) {
+    const auto lefts = arrivals(input, 0), rights = arrivals(input, 1);
+    expect_same_set(model_interval_join(lefts, rights, interval), got.at("pairs"));
+    Lines late;
+    for (const Arrival& a : lefts) {
+      if (a.late) late.push_back(late_line(a));
+    }
+    expect_same_set(late, got.at("late"));
+  };
+}
+constexpr Interval kAround{-3s, 2s};
+
+TEST(IntervalJoinConformance, IsFinalWithoutLateRecords) {
+  sweep_simulated(interval_join_program(kAround), kJoinShape, check_interval_join(kAround));
+}
+TEST(IntervalJoinConformance, IsFinalWithLateRecords) {
+  sweep_simulated(interval_join_program(kAround), kLateJoinShape, check_interval_join(kAround));
+}
+TEST(IntervalJoinConformance, IsFinalWhereverTheIntervalLies) {
+  for (const Interval interval :
+       {Interval{}, Interval{2s, 7s}, Interval{-7s, -2s}, Interval{0s, 30s}, Interval{-30s, -30s},
+        Interval{-Duration::max(), 0s}, Interval{Duration::min(), Duration::max()}}) {
+    SCOPED_TRACE(text_of(interval.lower.count(), interval.upper.count()));
+    sweep_simulated(interval_join_program(interval), kLateJoinShape, check_interval_join(interval), 48);
+  }
+}
+/// A hot key: one record makes more pairs than a batch holds.
+TEST(IntervalJoinConformance, IsFinalWithOneKey) {
+  const Interval all{-1000s, 1000s};
+  sweep_simulated(interval_join_program(all), {.sources = 2, .max_records = 40, .keys = 1},
+                  check_interval_join(all), 96);
+}
+TEST(IntervalJoinConformance, IsFinalOnThreadsAndStepped) {
+  sweep_for_real(interval_join_program(kAround), kLateJoinShape, check_interval_join(kAround));
+}
+TEST(IntervalJoinConformance, IsFinalWithAStreamAndItself) {
+  const Interval before{-4s, -1us};
+  const Program program = [=](Pipeline& p) {
+    auto by_key = p.sources[0].key_by(&Event::key);
+    out_pairs(p, by_key.interval_join("join", by_key, before, pair_of));
+  };
+  const Check check = [=](const Input& input, const Outcome& got) {
+    const auto all = arrivals(input, 0);
+    expect_same_set(model_interval_join(all, all, before), got.at("pairs"));
+  };
+  sweep_simulated(program, {.beyond_bound = 6s}, check, 96);
+}
+TEST(IntervalJoinConformance, IsFinalBehindAnotherJoinAndBeforeAWindow) {
+  const Program program = [](Pipeline& p) {
+    auto near = [](const Event& l, const Event& r) {
+      return l.value < r.value ? std::optional(Event{l.key, r.value - l.value, std::max(l.at, r.at), r.text})
+                               : std::nullopt;
+    };
+    auto by_key = p.sources[1].key_by(&Event::key);
+    auto first = p.sources[0].key_by(&Event::key).interval_join("first", by_key, kAround, near);
+    auto second = first.key_by(&Event::key).interval_join("second", by_key, kAround, near);
+    out_windows<Summary>(p, "windows",
+                         second.key_by(&Event::key).window(kWindow).aggregate<Summary>("windows"));
+  };
+  const auto joined = [](const std::vector<Arrival>& lefts, const std::vector<Arrival>& rights) {
+    std::vector<Arrival> all;
+    for (const Arrival& l : lefts) {
+      for (const Arrival& r : rights) {
+        const Duration apart = r.event.at - l.event.at;
+        if (l.late || r.late || l.event.key != r.event.key || l.event.value >= r.event.value ||
+            apart < kAround.lower || apart > kAround.upper) {
+          continue;
+        }
+        all.push_back(
+            {{l.event.key, r.event.value - l.event.value, std::max(l.event.at, r.event.at), r.event.text},
+             {},
+             kMinTime});
+      }
+    }
+    return all;
+  };
+  const Check check = [=](const Input& input, const Outcome& got) {
+    const auto rights = arrivals(input, 1);
+    const auto second = joined(joined(arrivals(input, 0), rights), rights);
+    expect_same_set(lines_of(model_windows(second, kWindow).windows, kWindow), got.at("windows"));
+  };
+  sweep_simulated(program, kLateJoinShape, check, 96);
+  sweep_for_real(program, kLateJoinShape, check, 8);
+}
+/// So that operators behind the join, which break ties by ids, are final too.
+TEST(IntervalJoinConformance, GivesEachPairAnIdOfItsOwnThatIsTheSameInEveryRun) {
+  const Program program = [](Pipeline& p) {
+    auto by_key = p.sources[1].key_by(&Event::key);
+    p.out("ids", p.sources[0].key_by(&Event::key).interval_join("join", by_key, {-30s, 30s}, pair_of),
+          &Pair::key, [](const Pair& pair, const RecordInfo& info) { return text_of(info.id) + pair.text; });
+  };
+  std::mt19937_64 random(7);
+  const Input input = make_input(kJoinShape, random);
+  const Lines first = run_simulated(program, input, {settings_for(1)}).at("ids");
+  std::set<RecordId> ids;
+  for (const Line& line : first) ids.insert(line.id);
+  EXPECT_EQ(ids.size(), first.size());
+  EXPECT_GT(ids.size(), 500u);
+  for (std::uint64_t seed = 2; seed < 18; ++seed) {
+    SCOPED_TRACE(describe(settings_for(seed)));
+    expect_same_set(first,
+                    run_simulated(program, input, {settings_for(seed), settings_for(seed + 40)}).at("ids"));
+  }
+}
+TEST(IntervalJoinConformance, CountsLateRecordsOfBothSides) {
+  sweep_simulated(
+      interval_join_program(kAround), kLateJoinShape,
+      [](const Input& input, const Outcome& got) {
+        std::uint64_t late = 0;
+        for (std::size_t s : {0u, 1u}) {
+          for (const Arrival& a : arrivals(input, s)) late += a.late;
+        }
+        if (got.metrics.node("source 0")->in + got.metrics.node("source 1")->in <
+            arrivals(input, 0).size() + arrivals(input, 1).size()) {
+          return;  // the last of several runs
+        }
+        EXPECT_EQ(got.metrics.node("join")->late, late);
+      },
+      48);
 }
 
 // ---------------------------------------------------------------- process with timers

@@ -7,10 +7,13 @@
 #include <vector>
 
 #include "simdjson.h"
+#include "slipstream/avro.h"
 #include "slipstream/csv.h"
 #include "slipstream/detail/state_codec.h"
 #include "slipstream/json.h"
+#include "slipstream/protobuf.h"
 #include "slipstream/time.h"
+#include "tests/codecs/memory_registry.h"
 
 /// What must hold for any bytes. Each check returns "" or what is wrong; the libFuzzer targets abort on that,
 /// and tests/codecs/fuzz_test.cc runs a small corpus through them.
@@ -67,15 +70,26 @@ struct Anything {
 };
 SLIPSTREAM_FIELDS(Anything, a_name_that_no_input_has)
 
+/// Reads, and minds only how.
+template <class T>
+std::string check_reads(const Codec<T>& codec, std::string_view bytes) {
+  T value{};
+  const absl::Status status = codec.make_decoder()(bytes, value);
+  return status.ok() || !status.message().empty() ? "" : "an error without words";
+}
+
+enum Writable { must_be_writable, may_be_unwritable };
+
 /// What was read can be written; what was written is read as the same.
 template <class T>
-std::string check_reads_and_writes(const Codec<T>& codec, std::string_view bytes) {
+std::string check_reads_and_writes(const Codec<T>& codec, std::string_view bytes,
+                                   Writable writable = must_be_writable) {
   const auto decode = codec.make_decoder();
   const auto encode = codec.make_encoder();
   T value{}, again{};
   if (!decode(bytes, value).ok()) return "";
   std::string once, twice;
-  if (!encode(value, once).ok()) return "can't write what it has read";
+  if (!encode(value, once).ok()) return writable == may_be_unwritable ? "" : "can't write what it has read";
   if (!decode(once, again).ok()) return "can't read what it has written: " + once;
   if (!encode(again, twice).ok() || once != twice) return "reads something else than it has written: " + once;
   return "";
@@ -99,7 +113,41 @@ inline std::string check_json_like_simdjson(std::string_view bytes) {
 
 inline std::string check_json(std::string_view bytes) {
   if (auto wrong = check_json_like_simdjson(bytes); !wrong.empty()) return wrong;
-  return check_reads_and_writes(json<Root>(), bytes);
+  if (auto wrong = check_reads_and_writes(json<Root>(), bytes); !wrong.empty()) return wrong;
+  // Python has no times beyond the year 9999.
+  return check_reads_and_writes(json<Root>({.style = JsonStyle::python}), bytes, may_be_unwritable);
+}
+
+inline std::string check_avro(std::string_view bytes) {
+  static const Codec<Root> codec = avro<Root>();  // or most of the time would go into its schema
+  return check_reads_and_writes(codec, bytes);
+}
+
+/// The first line as a schema, the rest as a record: written with it and read as ours, and written and read
+/// with it, which may have too few or too many fields to write with.
+inline std::string check_avro_schema(std::string_view bytes) {
+  const std::size_t line = bytes.find('\n');
+  const std::string schema(bytes.substr(0, line));
+  const std::string_view record = line == bytes.npos ? std::string_view() : bytes.substr(line + 1);
+  const auto evolved = avro_with_schema<Root>(avro_schema<Root>(), {.writer_schema = schema});
+  if (evolved.ok()) {
+    if (auto wrong = check_reads(*evolved, record); !wrong.empty()) return wrong;
+  }
+  const auto own = avro_with_schema<Root>(schema);
+  return own.ok() ? check_reads_and_writes(*own, record, may_be_unwritable) : "";
+}
+
+/// Up to the last line break a .proto file, behind it a record of one of its messages.
+inline std::string check_protobuf_frame(std::string_view bytes) {
+  const std::size_t line = bytes.rfind('\n');
+  std::string_view record = bytes.substr(line == bytes.npos ? 0 : line + 1);
+  auto registry = std::make_shared<test::MemoryRegistry>();
+  registry->add({"PROTOBUF", std::string(bytes.substr(0, line == bytes.npos ? 0 : line)), {}});
+  auto type = std::make_shared<detail::ProtobufType>();
+  type->name = "shop.Order";
+  const std::string_view before = record;
+  const bool is_taken = detail::ProtobufFrame(type, registry, {}).take(record).ok();
+  return is_taken && !before.ends_with(record) ? "takes something else than the front" : "";
 }
 
 /// The first line as a header, the rest as a row; and all of it as a row.

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "checkpoint_programs.h"
+#include "codec_programs.h"
 #include "handler_programs.h"
 #include "pausing_programs.h"
 #include "pipe_programs.h"
@@ -29,7 +30,7 @@ const fs::path kFolder = fs::path(SLIPSTREAM_SOURCE_DIR) / "tests/golden";
 Programs programs() {
   Programs all;
   for (const Programs& some : {handler_programs(), pipe_programs(), pausing_programs(), checkpoint_programs(),
-                               synchronization_programs()})
+                               synchronization_programs(), codec_programs()})
     all.insert(some.begin(), some.end());
 #ifdef SLIPSTREAM_KAFKA
   const Programs topics = topic_programs();
@@ -60,7 +61,8 @@ std::string log_of(const Case& c) {
   return "[" + all + "]";
 }
 
-/// By path in `observed`, such as "sink.end.exception": what ours has there, as JSON; empty: nothing.
+/// By path in `observed`, such as "sink.end.exception" or "rows.3": what ours has there, as JSON; empty:
+/// nothing.
 std::map<std::string, std::string> differences_of(const std::string& name) {
   std::map<std::string, std::string> found;
   const toml::table file = toml::parse_file((kFolder / "differences.toml").string());
@@ -82,6 +84,12 @@ class Comparison {
       simdjson::dom::parser parser;
       EXPECT_EQ(simdjson::minify(ours), simdjson::minify(parser.parse(it->second)))
           << path << ", as differences.toml has it";
+      return;
+    }
+    if (theirs.is_array() && ours.is_array() &&
+        simdjson::dom::array(theirs).size() == simdjson::dom::array(ours).size()) {
+      for (std::size_t i = 0; i < simdjson::dom::array(theirs).size(); ++i)
+        compare(path + "." + std::to_string(i), theirs.at(i), ours.at(i));
       return;
     }
     if (!theirs.is_object() || !ours.is_object()) {

@@ -46,10 +46,18 @@ class Peer {
     const linger now{.l_onoff = 1, .l_linger = 0};
     ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &now, sizeof now);
   }
+  /// The head, and the body if it says how long that is.
   std::string read_request() {
-    std::string head;
-    for (char byte; head.find("\r\n\r\n") == head.npos && ::recv(fd_, &byte, 1, 0) == 1;) head += byte;
-    return head;
+    std::string request;
+    char byte;
+    while (request.find("\r\n\r\n") == request.npos && ::recv(fd_, &byte, 1, 0) == 1) request += byte;
+    constexpr std::string_view kLength = "Content-Length: ";
+    const std::size_t length = request.find(kLength);
+    if (length == request.npos) return request;
+    for (long left = std::atol(request.c_str() + length + kLength.size()); left > 0; --left) {
+      if (::recv(fd_, &byte, 1, 0) == 1) request += byte;
+    }
+    return request;
   }
   void shut_down() { ::shutdown(fd_, SHUT_RDWR); }
 

@@ -6,12 +6,14 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <string>
 #include <vector>
 
 #include "conformance/source_conformance.h"
 #include "files/scratch.h"
 #include "slipstream/http.h"
+#include "slipstream/schema_registry.h"
 
 namespace slipstream::http {
 namespace {
@@ -25,6 +27,8 @@ class TlsServer {
  public:
   /// With a certificate of its own that is for the given name.
   explicit TlsServer(const std::string& name) {
+    std::filesystem::create_directories(scratch_.path("schemas/ids"));
+    scratch_.file("schemas/ids/1", "HTTP/1.1 200 OK\r\n\r\n{\"schema\": \"\\\"int\\\"\"}");
     scratch_.file("stream", "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: a\n\n");
     const std::string make =
         "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout '" +
@@ -41,7 +45,8 @@ class TlsServer {
   TlsServer(const TlsServer&) = delete;
 
   std::string certificate() const { return scratch_.path("cert.pem"); }
-  std::string url() const { return "https://127.0.0.1:" + port_ + "/stream"; }
+  std::string root() const { return "https://127.0.0.1:" + port_ + "/"; }
+  std::string url() const { return root() + "stream"; }
 
  private:
   void start() {
@@ -122,6 +127,26 @@ TEST(HttpEventsOverTls, RefuseACertificateForAnotherName) {
   EXPECT_EQ(status.code(), absl::StatusCode::kUnauthenticated);
   EXPECT_THAT(std::string(status.message()),
               HasSubstr("SSL: no alternative certificate subject name matches"));
+}
+
+TEST(SchemaRegistryOverTls, ChecksTheCertificate) {
+  const TlsServer server("IP:127.0.0.1");
+  const auto ask = [&](const std::string& ca_file) {
+    return (*schema_registry({.url = server.root(), .ca_file = ca_file}))->schema(1);
+  };
+  const auto schema = ask(server.certificate());
+  ASSERT_TRUE(schema.ok()) << schema.status();
+  EXPECT_EQ((*schema)->text, "\"int\"");
+  const absl::Status untrusted = ask("").status();
+  EXPECT_EQ(untrusted.code(), absl::StatusCode::kUnauthenticated);
+  EXPECT_THAT(
+      std::string(untrusted.message()),
+      ::testing::StartsWith("schema registry " + server.root() + ": schema 1: SSL certificate problem: "));
+  EXPECT_THAT(std::string(untrusted.message()),
+              HasSubstr("; the option 'ca_file' names authorities to trust, in PEM"));
+  const absl::Status no_file = ask("/nowhere/ca.pem").status();
+  EXPECT_EQ(no_file.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(no_file.message()), HasSubstr("names no file of certificates in PEM: "));
 }
 
 }  // namespace

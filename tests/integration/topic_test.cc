@@ -86,7 +86,9 @@ TEST_F(TopicOnARealBroker, IsPausedAHundredTimesWhileItIsWrittenWithoutLossOrReb
         const std::string value = std::to_string(i);
         ASSERT_EQ(producer->produce(topic, {.partition = p, .key = "k", .value = value}), absl::OkStatus());
       }
-      if (i % 10 == 9) ASSERT_EQ(producer->flush(), absl::OkStatus());
+      if (i % 10 == 9) {
+        ASSERT_EQ(producer->flush(), absl::OkStatus());
+      }
       written = i + 1;
     }
     ASSERT_EQ(producer->flush(), absl::OkStatus());

@@ -490,6 +490,31 @@ TEST(BoundCheckpoint, PulsesBeforeTheHandlerAndPausesBehindIt) {
   EXPECT_THAT(a.gates(driver), IsEmpty());
 }
 
+TEST(BoundCheckpoint, TellsHandlersWhatOthersOfItsStreamFoundToo) {
+  App app;
+  auto activities = app.source("activities", from(std::vector<Event>{})).event_time(&Event::time);
+  auto weather = app.source("weather", from(std::vector<Event>{})).event_time(&Event::time);
+  auto traffic = app.source("traffic", from(std::vector<Event>{})).event_time(&Event::time);
+  std::vector<std::map<std::string, Duration, std::less<>>> told;
+  const auto hear = [&](const Event&, const HandlerContext& context) { told.push_back(context.downtime); };
+  app.on(app.checkpoint("one", activities, {dependency("weather", weather, {.downtime_threshold = 10s})},
+                        {.pause_dependent = false}))
+      .handle(hear);
+  app.on(app.checkpoint("two", activities,
+                        {dependency("traffic", traffic, {.downtime_threshold = 30s}),
+                         dependency("weather", weather, {.downtime_threshold = 5s})},
+                        {.pause_dependent = false}))
+      .handle([](const Event&) {});
+  TestDriver driver(app);
+  for (auto& source : {weather, traffic}) driver.push(source, {at(100s), ""});
+  ASSERT_TRUE(driver.run().ok());
+  for (const auto time : {104s, 108s, 120s, 140s}) driver.push(activities, {at(time), ""});
+  ASSERT_TRUE(driver.run().ok());
+  using Found = std::map<std::string, Duration, std::less<>>;
+  EXPECT_THAT(told, ElementsAre(Found{}, Found{{"weather", 8s}}, Found{{"weather", 20s}},
+                                Found{{"traffic", 40s}, {"weather", 40s}}));
+}
+
 TEST(BoundCheckpoint, TakesEventTimeWhereThereIsNoMarker) {
   App app;
   auto activities = app.source("activities", from(std::vector<Event>{})).event_time(&Event::time);

@@ -14,6 +14,7 @@ namespace {
 using namespace std::chrono_literals;
 
 const auto kFirst = [](const Row& l, const Row*) { return l.key; };
+const auto kPair = [](const Row& l, const Row&) { return l.key; };
 
 std::string here(int line) { return "mistakes_test.cc:" + std::to_string(line); }
 
@@ -122,6 +123,13 @@ TEST(Mistakes, CountingBehindASpeculativeJoin) {
               keyed.as_of_join("second", keyed, {}, kFirst).sink(kNothing);
             }),
             refusal("as-of join 'second'"));
+  EXPECT_EQ(complaint([&](App& app) {
+              auto keyed = joined(app);
+              keyed.interval_join("second", keyed, {}, kPair).sink(kNothing);
+            }),
+            refusal("interval join 'second'"));
+  EXPECT_EQ(complaint([&](App& app) { joined(app).window(session(1s)).count("w").sink(kNothing); }),
+            refusal("session window 'w'"));
   App app;
   joined(app)
       .process<int, Row>("own",
@@ -130,15 +138,33 @@ TEST(Mistakes, CountingBehindASpeculativeJoin) {
   EXPECT_TRUE(app.run().ok());
 }
 
+template <class W>
+std::string complaint_about(W window) {
+  return complaint([&](App& app) {
+    app.source(no_rows()).event_time(&Row::at).key_by(&Row::key).window(window).count("counts").sink(
+        kNothing);
+  });
+}
 TEST(Mistakes, WindowsOfNoSize) {
   for (const Tumbling window : {tumbling(0s), tumbling(-1s), tumbling(1s, -1s), tumbling(1s, 1s)}) {
-    EXPECT_EQ(
-        complaint([&](App& app) {
-          app.source(no_rows()).event_time(&Row::at).key_by(&Row::key).window(window).count("counts").sink(
-              kNothing);
-        }),
-        "counts: a tumbling window needs size > 0 and 0 <= offset < size");
+    EXPECT_EQ(complaint_about(window), "counts: a tumbling window needs size > 0 and 0 <= offset < size");
   }
+  for (const Hopping window : {hopping(1s, 0s), hopping(1s, -1s), hopping(1s, 2s), hopping(0s, 0s),
+                               hopping(4s, 2s, -1s), hopping(4s, 2s, 2s)}) {
+    EXPECT_EQ(complaint_about(window),
+              "counts: a hopping window needs 0 < hop <= size and 0 <= offset < hop");
+  }
+  for (const Duration none : {0s, -1s}) {
+    EXPECT_EQ(complaint_about(sliding(none)), "counts: a sliding window needs size > 0");
+    EXPECT_EQ(complaint_about(session(none)), "counts: a session window needs gap > 0");
+  }
+}
+TEST(Mistakes, AnIntervalThatEndsBeforeItBegins) {
+  EXPECT_EQ(complaint([](App& app) {
+              auto rows = app.source(no_rows()).event_time(&Row::at).key_by(&Row::key);
+              rows.interval_join("join", rows, {.lower = 1s, .upper = -1s}, kPair).sink(kNothing);
+            }),
+            "join: the interval ends before it begins: lower > upper");
 }
 
 // Programs are lambdas outside of the macros, or all their lines would be that of the macro.
@@ -200,6 +226,14 @@ TEST(Mistakes, EventTimeThatOneOfTwoSourcesLacks) {
   EXPECT_EQ(
       complaint(joined),
       "as-of join 'join' needs event time: call event_time(...) behind the source at " + here(line + 8));
+  const auto near = [](App& app) {
+    auto left = app.source(no_rows()).event_time(&Row::at).key_by(&Row::key);
+    auto right = app.source(no_rows()).key_by(&Row::key);
+    left.interval_join("join", right, {}, kPair).sink(kNothing);
+  };
+  EXPECT_EQ(
+      complaint(near),
+      "interval join 'join' needs event time: call event_time(...) behind the source at " + here(line + 16));
 }
 
 TEST(Mistakes, ADependencyWithoutEventTime) {

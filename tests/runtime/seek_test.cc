@@ -120,7 +120,9 @@ TEST(Seek, OfOnePartitionLeavesTheOthersAlone) {
     bool sought = false;
     app.on(source).handle([&](int n) {
       (n < 100 ? first : second).push_back(n);
-      if (n == 5 && !std::exchange(sought, true)) EXPECT_TRUE(source.seek({{0, 1}}).ok());
+      if (n == 5 && !std::exchange(sought, true)) {
+        EXPECT_TRUE(source.seek({{0, 1}}).ok());
+      }
     });
     Simulated s(app, small_batches(seed), seed);
     EXPECT_TRUE(s.run.run_to_end());

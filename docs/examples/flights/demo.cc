@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "docs/examples/flights/display.h"
+#include "docs/examples/flights/live.h"
 #include "docs/examples/flights/report.h"
 #include "docs/examples/flights/text.h"
 #include "slipstream/json.h"
@@ -59,9 +60,11 @@ class Demo {
   absl::Status run();
 
  private:
+  void compute();
   absl::Status play();
   absl::Status check_topics() const;
   Progress look() const;
+  Progress look_and_show();
   absl::Status stopped_early() const;
   absl::Status finish(steady_clock::duration took);
   std::string summary(steady_clock::duration took) const;
@@ -76,6 +79,9 @@ class Demo {
   std::unique_ptr<Topics> topics_;
   Results results_;
   slipstream::App app_;
+  // Where a page is wanted.
+  std::function<void(const Progress&)> show_on_page_;
+  std::function<std::string()> page_url_;
   std::unique_ptr<slipstream::Run> run_;
   std::unique_ptr<Producer> producer_;
   steady_clock::time_point start_;
@@ -85,23 +91,34 @@ absl::Status Demo::run() {
   const slipstream::LogHook log = [this](slipstream::LogLevel level, std::string_view component,
                                          std::string_view message) {
     if (level < options_.runtime.log_level) return;
+    if (component == "http endpoint" && level == slipstream::LogLevel::info) return;  // play() says it
     display_.say(std::string(to_string(level)) + " " + std::string(component) + ": " + std::string(message));
   };
   auto topics = make_topics(options_, log);
   if (!topics.ok()) return topics.status();
   topics_ = *std::move(topics);
 
-  const Disorder bound = {scaled(disorder_.flights, options_.bound_fraction),
-                          scaled(disorder_.weather, options_.bound_fraction)};
-  collect(describe(app_, source(topics_->client(), topics_->flights(), flights_),
-                   source(topics_->client(), topics_->weather(), weather_), bound),
-          results_);
+  compute();
   app_.tune([this](slipstream::RuntimeConfig& config) {
     config = options_.runtime;
     if (options_.bootstrap.empty()) config.kafka = {};  // meant for a real broker
   });
   app_.log_to(log);
   return play();
+}
+
+void Demo::compute() {
+  const Disorder bound = {scaled(disorder_.flights, options_.bound_fraction),
+                          scaled(disorder_.weather, options_.bound_fraction)};
+  const Program program = describe(app_, source(topics_->client(), topics_->flights(), flights_),
+                                   source(topics_->client(), topics_->weather(), weather_), bound);
+  collect(program, results_);
+#ifdef SLIPSTREAM_HTTP
+  if (!options_.port) return;
+  const auto live = std::make_shared<Live>(app_, program, *options_.port);
+  show_on_page_ = [live](const Progress& progress) { live->show(progress); };
+  page_url_ = [live] { return live->url(); };
+#endif
 }
 
 absl::Status Demo::play() {
@@ -111,9 +128,10 @@ absl::Status Demo::play() {
   auto run = app_.start();
   if (!run.ok()) return run.status();
   run_ = *std::move(run);
+  if (page_url_) std::fprintf(out_, "On a page at %s\n\n", page_url_().c_str());
   producer_ =
       std::make_unique<Producer>(*topics_, flights_, weather_, options_.pace, [this] { run_->stop(); });
-  display_.start([this] { return look(); });
+  display_.start([this] { return look_and_show(); });
   const std::stop_callback on_stop(options_.stop, [this] {
     producer_->stop();
     run_->stop();
@@ -143,6 +161,12 @@ Progress Demo::look() const {
   progress.elapsed = steady_clock::now() - start_;
   progress.flights.total = std::ssize(data_.flights);
   progress.weather.total = std::ssize(data_.weather);
+  return progress;
+}
+
+Progress Demo::look_and_show() {
+  Progress progress = look();
+  if (show_on_page_) show_on_page_(progress);
   return progress;
 }
 

@@ -25,6 +25,11 @@ std::int64_t records_into(const Metrics& metrics, const std::string& node) {
   return found ? count(found->in) : 0;
 }
 
+bool has_ended(const Metrics& metrics, const std::string& node) {
+  const NodeMetrics* found = metrics.node(node);
+  return found && found->watermark == slipstream::kMaxTime;
+}
+
 FeedProgress measure(const Metrics& metrics, const std::string& source) {
   FeedProgress feed;
   if (const NodeMetrics* node = metrics.node(source)) {
@@ -107,6 +112,7 @@ Progress measure(const Metrics& metrics, const Sent& sent) {
   p.day_late = records_into(metrics, "late for carrier day");
   p.join_rows = records_into(metrics, "flight_weather.csv");
   p.join_late = records_into(metrics, "late for flight weather");
+  p.has_ended = has_ended(metrics, "carrier_day.csv") && has_ended(metrics, "flight_weather.csv");
   if (const NodeMetrics* join = metrics.node("flight weather")) {
     p.join_held = count(join->held);
     p.join_held_peak = count(join->held_peak);

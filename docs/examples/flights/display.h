@@ -37,6 +37,7 @@ struct Progress {
   std::int64_t join_late = 0;
   std::int64_t join_held = 0;
   std::int64_t join_held_peak = 0;
+  bool has_ended = false;  ///< all results are there
 };
 
 /// What the producer adds to the metrics.

@@ -150,29 +150,30 @@ class TumblingAggregate final : public KeyedOperator<In, KeyOf> {
     std::size_t i = 0;
     std::size_t absorbed = 0;
     Undo<State> undo(needs_undo(this->env_.errors));
-    TimeRange last{kMaxTime, kMinTime};  // most records fall into the window of the one before them
-    States* states = nullptr;
-    std::size_t bytes_before = 0;
+    // Most records fall into the window of the one before them, and most others into the one before that.
+    Used used, other;
     this->guarded(
         batch, i,
         [&](std::size_t at) {
           const EventTime time = batch.times[at];
-          const bool same = time >= last.start && time < last.end;
-          const TimeRange window = same ? last : window_of(time, window_);
+          const TimeRange window = used.holds(time)    ? used.window
+                                   : other.holds(time) ? other.window
+                                                       : window_of(time, window_);
           if (batch.is_late_for(at, window.end)) {
             divert_late(batch, at);
             return true;
           }
-          if (!same) {
-            if (states) count_bytes(*states, bytes_before);
-            states = &windows_[window.start];
-            bytes_before = states->table_bytes();
-            last = window;
+          if (window != used.window) {
+            std::swap(used, other);
+            if (window != used.window) {
+              count_bytes(used);
+              used = use(window);
+            }
           }
           undo.begin();
           decltype(auto) key = this->key(batch.values[at]);
           bool is_new = false;
-          State& state = (*states)(key, hash_key<Key>(key), &is_new);
+          State& state = (*used.states)(key, hash_key<Key>(key), &is_new);
           undo.before(state, is_new);
           (*add_)(state, batch.values[at]);
           ++absorbed;
@@ -180,12 +181,29 @@ class TumblingAggregate final : public KeyedOperator<In, KeyOf> {
         },
         [&](std::size_t at) { take_back(batch, at, undo); });
     this->counters.absorbed += absorbed;
-    if (states) count_bytes(*states, bytes_before);
+    count_bytes(used);
+    count_bytes(other);
     late.emit(late_);
   }
 
  private:
   using States = KeyTable<Key, State>;
+
+  /// A window that process() is filling.
+  struct Used {
+    TimeRange window{kMaxTime, kMinTime};
+    States* states = nullptr;
+    std::size_t bytes_before = 0;
+    bool holds(EventTime time) const { return time >= window.start && time < window.end; }
+  };
+  Used use(const TimeRange& window) {
+    const auto [at, is_new] = windows_.try_emplace(window.start);
+    if (is_new) {
+      at->second = std::move(spare_);
+      bytes_ += at->second.table_bytes();
+    }
+    return {window, &at->second, at->second.table_bytes()};
+  }
 
   void divert_late(Batch<In>& batch, std::size_t at) {
     this->counters.late += 1;
@@ -222,6 +240,8 @@ class TumblingAggregate final : public KeyedOperator<In, KeyOf> {
         }
       }
       bytes_ -= states.table_bytes();
+      states.clear();
+      spare_ = std::move(states);  // the next window will have about as many keys
       windows_.erase(windows_.begin());
       position_ = 0;
     }
@@ -240,6 +260,9 @@ class TumblingAggregate final : public KeyedOperator<In, KeyOf> {
     this->counters.out += result_.size();
     out.emit(result_);
   }
+  void count_bytes(const Used& used) {
+    if (used.states) count_bytes(*used.states, used.bytes_before);
+  }
   void count_bytes(const States& states, std::size_t before) {
     bytes_ += states.table_bytes() - before;
     this->counters.state_bytes.set(bytes_);
@@ -248,6 +271,7 @@ class TumblingAggregate final : public KeyedOperator<In, KeyOf> {
   Tumbling window_;
   std::shared_ptr<const Add> add_;
   std::map<EventTime, States> windows_;
+  States spare_;           ///< of a window that was closed: empty, with its memory
   std::size_t bytes_ = 0;  ///< of all windows
   EventTime watermark_ = kMinTime;
   std::size_t position_ = 0;  ///< in the oldest window, while it is being emitted

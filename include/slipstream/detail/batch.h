@@ -172,6 +172,8 @@ constexpr std::uint32_t output_number(std::uint32_t parent, std::size_t j) {
 /// What a record's event time and id take in a batch beside its value.
 inline constexpr std::size_t kColumnBytes = sizeof(EventTime) + sizeof(std::uint32_t);
 
+class SpentBatches;
+
 /// The columns every batch has, whatever its record type. Optional columns are empty when no record needs
 /// them.
 struct BatchBase : Message {
@@ -183,7 +185,11 @@ struct BatchBase : Message {
   /// Optional: the source partition's watermark when the record was read. Only batches with a late record
   /// have it, so lateness doesn't depend on how far other partitions or lanes have got.
   std::vector<EventTime> stamps;
-  std::size_t bytes = 0;  ///< what the batch is charged with
+  std::size_t bytes = 0;         ///< what the batch is charged with
+  SpentBatches* home = nullptr;  ///< where it goes when it is consumed; null: it is destroyed
+
+  /// Empties the batch, which keeps its memory, and says how much that is.
+  virtual std::size_t recycle() = 0;
 
   EventTime time(std::size_t i) const { return times.empty() ? kMinTime : times[i]; }
   const Headers* header(std::size_t i) const { return headers.empty() ? nullptr : headers[i].get(); }
@@ -251,11 +257,13 @@ struct BatchBase : Message {
     stamps.clear();
   }
   /// Takes all columns of another batch; the values are the caller's business.
+  /// The other gets the memory of this one's, to fill again.
   void take_columns(BatchBase& from) {
-    times = std::move(from.times);
-    ids = std::move(from.ids);
-    headers = std::move(from.headers);
-    stamps = std::move(from.stamps);
+    clear_columns();
+    times.swap(from.times);
+    std::swap(ids, from.ids);
+    headers.swap(from.headers);
+    stamps.swap(from.stamps);
   }
   void copy_columns(const BatchBase& from) {
     times = from.times;
@@ -281,12 +289,57 @@ struct BatchBase : Message {
   }
 };
 
+/// Batches that were consumed, on their way back to the one lane that fills them again, so that records on
+/// the move need no allocations. Given back by any thread, taken by that lane.
+///
+/// Two lists linked by Message::next:
+///  1. returned_ is pushed to by anyone, one batch at a time, and taken whole by the owner: nobody takes a
+///     single batch from it, so none can come back unnoticed between a look and an exchange.
+///  2. ready_ belongs to the owner.
+class SpentBatches {
+ public:
+  SpentBatches() = default;
+  SpentBatches(const SpentBatches&) = delete;
+  ~SpentBatches() {
+    while (take()) {
+    }
+  }
+  /// Whatever is unusually large is destroyed instead.
+  static void give_back(std::unique_ptr<BatchBase> batch) {
+    if (!batch->home || batch->recycle() > kMostBytes) return;
+    std::atomic<Message*>& returned = batch->home->returned_;
+    Message* const message = batch.release();
+    Message* before = returned.load(std::memory_order_relaxed);
+    do {
+      message->next.store(before, std::memory_order_relaxed);
+    } while (!returned.compare_exchange_weak(before, message, std::memory_order_release,
+                                             std::memory_order_relaxed));
+  }
+  /// An empty batch with memory of its own, or null.
+  std::unique_ptr<BatchBase> take() {
+    if (!ready_) ready_ = returned_.exchange(nullptr, std::memory_order_acquire);
+    if (!ready_) return nullptr;
+    Message* const first = std::exchange(ready_, ready_->next.load(std::memory_order_relaxed));
+    return std::unique_ptr<BatchBase>(static_cast<BatchBase*>(first));
+  }
+
+ private:
+  static constexpr std::size_t kMostBytes = std::size_t{2} << 20;
+
+  std::atomic<Message*> returned_{nullptr};
+  Message* ready_ = nullptr;
+};
+
 /// Records of one type in arrival order. Owned by one lane at a time.
 template <class T>
 struct Batch : BatchBase {
   static_assert(!std::is_same_v<T, bool>, "a stream of bool is not supported: use a struct or an enum");
   std::vector<T> values;
 
+  std::size_t recycle() override {
+    clear();
+    return values.capacity() * (sizeof(T) + kColumnBytes);
+  }
   std::size_t size() const { return values.size(); }
   bool empty() const { return values.empty(); }
   void clear() {

@@ -1,6 +1,7 @@
 #pragma once
 #include <functional>
 #include <memory>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -18,30 +19,46 @@ struct EdgeEnv {
   std::uint32_t shards = 128;
 };
 
+/// The sending end of an edge: batches of one type for the lanes behind it.
 template <class T>
-void send_to(const EdgeEnv& env, std::uint32_t lane, std::unique_ptr<Batch<T>> batch) {
-  batch->bytes = batch->footprint_bytes();
-  env.lane->send(env.edge, lane, std::move(batch));
-}
+class EdgeSender {
+ public:
+  explicit EdgeSender(const EdgeEnv& env) : env_(env) {}
+  const EdgeEnv& env() const { return env_; }
 
-/// The whole batch to the only lane behind the edge.
-template <class T>
-void send_whole(const EdgeEnv& env, Batch<T>& batch) {
-  auto whole = std::make_unique<Batch<T>>();
-  whole->values = std::move(batch.values);
-  whole->take_columns(batch);
-  send_to(env, 0, std::move(whole));
-}
+  /// An empty batch to fill and send.
+  std::unique_ptr<Batch<T>> make() {
+    if (auto spent = spent_.take()) return std::unique_ptr<Batch<T>>(static_cast<Batch<T>*>(spent.release()));
+    auto made = std::make_unique<Batch<T>>();
+    made->home = &spent_;
+    return made;
+  }
+  void send(std::uint32_t lane, std::unique_ptr<Batch<T>> batch) {
+    batch->bytes = batch->footprint_bytes();
+    env_.lane->send(env_.edge, lane, std::move(batch));
+  }
+  /// The whole batch to the only lane behind the edge.
+  void send_whole(Batch<T>& batch) {
+    auto whole = make();
+    whole->values.swap(batch.values);
+    whole->take_columns(batch);
+    send(0, std::move(whole));
+  }
+
+ private:
+  EdgeEnv env_;
+  SpentBatches spent_;
+};
 
 /// All records to the one lane of the stage behind.
 template <class T>
 class Forward final : public Receiver<T> {
  public:
-  explicit Forward(const EdgeEnv& env) : env_(env) {}
-  void receive(Batch<T>& batch) override { send_whole(env_, batch); }
+  explicit Forward(const EdgeEnv& env) : sender_(env) {}
+  void receive(Batch<T>& batch) override { sender_.send_whole(batch); }
 
  private:
-  EdgeEnv env_;
+  EdgeSender<T> sender_;
 };
 
 /// Each record to the lane that owns its key's shard. Everything received is sent before receive() returns,
@@ -49,50 +66,69 @@ class Forward final : public Receiver<T> {
 template <class T, class KeyOf>
 class Exchange final : public Receiver<T> {
  public:
-  Exchange(const EdgeEnv& env, std::shared_ptr<const KeyOf> key_of) : env_(env), key_of_(std::move(key_of)) {
+  Exchange(const EdgeEnv& env, std::shared_ptr<const KeyOf> key_of)
+      : sender_(env), key_of_(std::move(key_of)), shards_(env.shards) {
     lane_of_shard_.resize(env.shards);
     for (std::uint32_t s = 0; s < env.shards; ++s) lane_of_shard_[s] = lane_of_shard(s, env.lanes);
     picks_.resize(env.lanes);
   }
   void receive(Batch<T>& batch) override {
-    if (env_.lanes == 1) {
-      send_whole(env_, batch);
+    if (picks_.size() == 1) {
+      sender_.send_whole(batch);
       return;
     }
     route(batch);
-    for (std::uint32_t l = 0; l < env_.lanes; ++l) {
-      if (!picks_[l].empty()) send_to(env_, l, take(batch, picks_[l]));
+    for (std::uint32_t l = 0; l < picks_.size(); ++l) {
+      const std::span<const std::uint32_t> picks(picks_[l].records.data(), picks_[l].size);
+      if (!picks.empty()) sender_.send(l, take(batch, picks));
     }
   }
 
  private:
+  /// Which records of the batch go to a lane.
+  struct Picks {
+    std::vector<std::uint32_t> records;
+    std::size_t size = 0;
+  };
+
   void route(const Batch<T>& batch) {
-    for (auto& picks : picks_) picks.clear();
-    for (std::size_t i = 0; i < batch.size(); ++i) {
-      picks_[lane_of(batch.values[i])].push_back(static_cast<std::uint32_t>(i));
+    for (Picks& picks : picks_) {
+      picks.size = 0;
+      if (picks.records.size() < batch.size()) picks.records.resize(batch.size());
+    }
+    const T* const values = batch.values.data();
+    const std::uint32_t* const lane_of_shard = lane_of_shard_.data();
+    Picks* const picks_of = picks_.data();
+    const auto size = static_cast<std::uint32_t>(batch.size());
+    const auto pick = [&](std::uint32_t lane, std::uint32_t i) {
+      Picks& picks = picks_of[lane];
+      picks.records[picks.size++] = i;
+    };
+    for (std::uint32_t i = 0; i < size; ++i) {
+      try {
+        for (; i < size; ++i)
+          pick(lane_of_shard[shard_of(hash_key(std::invoke(*key_of_, values[i])), shards_)], i);
+      } catch (...) {
+        // A record whose key can't be had goes to any lane: the operator there asks for the key again, and
+        // its error policy decides.
+        pick(0, i);
+      }
     }
   }
-  /// A record whose key can't be had goes to any lane: the operator there asks for the key again, and its
-  /// error policy decides.
-  std::uint32_t lane_of(const T& value) const {
-    try {
-      return lane_of_shard_[shard_of(hash_key(std::invoke(*key_of_, value)), env_.shards)];
-    } catch (...) {
-      return 0;
-    }
-  }
-  static std::unique_ptr<Batch<T>> take(Batch<T>& batch, const std::vector<std::uint32_t>& picks) {
-    auto part = std::make_unique<Batch<T>>();
-    part->values.reserve(picks.size());
+  std::unique_ptr<Batch<T>> take(Batch<T>& batch, std::span<const std::uint32_t> picks) {
+    auto part = sender_.make();
+    if (part->values.capacity() < picks.size())  // shares vary a little
+      part->values.reserve(picks.size() + picks.size() / 8);
     for (const std::uint32_t i : picks) part->values.push_back(std::move(batch.values[i]));
     part->gather_columns(batch, picks);
     return part;
   }
 
-  EdgeEnv env_;
+  EdgeSender<T> sender_;
   std::shared_ptr<const KeyOf> key_of_;
+  const std::uint32_t shards_;
   std::vector<std::uint32_t> lane_of_shard_;
-  std::vector<std::vector<std::uint32_t>> picks_;  ///< by lane: which records of the batch
+  std::vector<Picks> picks_;  ///< by lane
 };
 
 }  // namespace slipstream::detail

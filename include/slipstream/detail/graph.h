@@ -21,6 +21,7 @@
 namespace slipstream {
 
 class Values;
+struct RuntimeConfig;
 
 /// What a quiet source partition (everything read, nothing coming) does with its watermark.
 struct WhenQuiet {
@@ -117,6 +118,7 @@ struct RunEnv {
   std::function<void()> wake;  ///< lanes look again for something to do
   std::function<void(LogLevel, std::string_view message)> log;
   std::function<void(absl::Status)> fail;  ///< ends the run; from any thread
+  const RuntimeConfig* config = nullptr;   ///< never null
 };
 /// Something that lives as long as a run and isn't a node of the graph, such as a checkpoint.
 class RunPart {
@@ -132,7 +134,9 @@ struct Graph : std::enable_shared_from_this<Graph> {
   std::vector<std::unique_ptr<Node>> nodes;
   std::vector<std::string> mistakes;  ///< found while it was described; said when it is run
   std::vector<std::function<absl::Status()>> exit_hooks;
-  std::vector<std::pair<std::string, std::shared_ptr<RunPart>>> parts;  ///< by name, for messages
+  /// By name, for messages. `stores` open before the sources and close behind them, `parts` open last.
+  std::vector<std::pair<std::string, std::shared_ptr<RunPart>>> stores;
+  std::vector<std::pair<std::string, std::shared_ptr<RunPart>>> parts;
   std::shared_ptr<const Values> values;  ///< for handlers; never null while it runs
 
   Node& add(std::string kind, Role role, std::string_view name, const std::source_location& where);

@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -10,9 +11,9 @@
 
 namespace slipstream::detail {
 
-/// Keyed state of one lane: a hash table with linear probing and small tags, at most half full. The tags are
-/// looked at first, so a probe touches one line of tags and one slot. The hash comes from the caller, who has
-/// it already. References stay valid until the next insert or erase.
+/// Keyed state of one lane: a hash table with linear probing, at most half full, whose places lead to slots
+/// that lie densely, so that many keys fit into a cache and a walk is as fast as memory. The hash comes from
+/// the caller, who has it already. References stay valid until the next insert or erase.
 template <class Key, class Value>
 class KeyTable {
  public:
@@ -34,111 +35,143 @@ class KeyTable {
 
   std::size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
-  std::size_t capacity() const { return tags_.size(); }
+  /// Keys it holds before it grows.
+  std::size_t capacity() const { return places_.size() / 2; }
 
   Value* find(const Key& key, std::uint64_t hash) {
-    const std::size_t i = index_of(key, hash);
-    return i == kNone ? nullptr : &slots_[i].value;
+    const std::size_t i = place_of(key, hash);
+    return i == kNone ? nullptr : &slots_[places_[i].slot].value;
   }
   /// The value of `key`, made by Value{} when it is new.
   Value& operator()(const Key& key, std::uint64_t hash, bool* inserted = nullptr) {
-    if (2 * (size_ + 1) > tags_.size()) grow();
-    const std::uint32_t tag = tag_of(hash);
-    std::size_t i = home(tag);
-    for (; tags_[i] != 0; i = (i + 1) & mask_) {
-      if (tags_[i] == tag && same_key(slots_[i].key, key)) {
-        if (inserted) *inserted = false;
-        return slots_[i].value;
-      }
-    }
-    new (&slots_[i]) Slot{key, Value{}};
-    tags_[i] = tag;
-    ++size_;
-    if (inserted) *inserted = true;
-    return slots_[i].value;
+    const std::size_t i = place_of(key, hash);
+    if (inserted) *inserted = i == kNone;
+    const std::uint32_t slot = i == kNone ? insert(key, tag_of(hash)) : places_[i].slot;
+    return slots_[slot].value;
+  }
+  /// Room for so many more keys: until they are there, references stay valid and inserting moves nothing.
+  void reserve(std::size_t more) {
+    while (size_ + more > capacity()) grow();
+  }
+  /// Asks for the memory a look-up will touch first.
+  void prefetch(std::uint64_t hash) const {
+    if (!places_.empty()) __builtin_prefetch(&places_[home(tag_of(hash))]);
   }
   bool erase(const Key& key, std::uint64_t hash) {
-    std::size_t hole = index_of(key, hash);
-    if (hole == kNone) return false;
-    slots_[hole].~Slot();
-    tags_[hole] = 0;
-    --size_;
-    // Close the gap: every later slot of the run that may move nearer to its home does.
-    for (std::size_t i = (hole + 1) & mask_; tags_[i] != 0; i = (i + 1) & mask_) {
-      if (((i - home(tags_[i])) & mask_) < ((i - hole) & mask_)) continue;
-      new (&slots_[hole]) Slot(std::move(slots_[i]));
-      slots_[i].~Slot();
-      tags_[hole] = std::exchange(tags_[i], 0);
-      hole = i;
-    }
+    const std::size_t place = place_of(key, hash);
+    if (place == kNone) return false;
+    const std::uint32_t hole = places_[place].slot;
+    free_place(place);
+    fill(hole);
     return true;
   }
   void clear() {
-    for (std::size_t i = 0; i < tags_.size(); ++i) {
-      if (tags_[i] != 0) slots_[i].~Slot();
-      tags_[i] = 0;
-    }
+    for (std::size_t i = 0; i < size_; ++i) slots_[i].~Slot();
+    std::fill(places_.begin(), places_.end(), Place{});
+    tags_.clear();
     size_ = 0;
   }
 
-  /// The first used slot at or after position `from`, or null; `from` becomes its position. Positions stay
-  /// valid while nothing is inserted or erased, so a long walk can stop and go on later.
-  Slot* next(std::size_t& from) {
-    while (from < tags_.size() && tags_[from] == 0) ++from;
-    return from < tags_.size() ? &slots_[from] : nullptr;
-  }
+  /// The slot at position `from`, or null behind the last. Positions stay valid while nothing is inserted or
+  /// erased, so a long walk can stop and go on later.
+  Slot* next(const std::size_t& from) { return from < size_ ? &slots_[from] : nullptr; }
   template <class F>
   void for_each(F&& f) const {
-    for (std::size_t i = 0; i < tags_.size(); ++i) {
-      if (tags_[i] != 0) f(slots_[i].key, slots_[i].value);
-    }
+    for (std::size_t i = 0; i < size_; ++i) f(slots_[i].key, slots_[i].value);
   }
-  std::size_t table_bytes() const { return tags_.size() * (sizeof(Slot) + sizeof(std::uint32_t)); }
+  std::size_t table_bytes() const {
+    return places_.size() * sizeof(Place) + capacity() * (sizeof(Slot) + sizeof(std::uint32_t));
+  }
 
  private:
   static constexpr std::size_t kNone = static_cast<std::size_t>(-1);
+
+  struct Place {
+    std::uint32_t tag = 0;  ///< 0: free
+    std::uint32_t slot = 0;
+  };
 
   // The low half of the hash; the high half chose the lane, so within a lane only the low half varies freely.
   static std::uint32_t tag_of(std::uint64_t hash) { return static_cast<std::uint32_t>(hash) | 1u; }
   std::size_t home(std::uint32_t tag) const { return (tag >> 1) & mask_; }
 
-  std::size_t index_of(const Key& key, std::uint64_t hash) const {
+  std::size_t place_of(const Key& key, std::uint64_t hash) const {
     if (size_ == 0) return kNone;
+    const Place* const places = places_.data();
     const std::uint32_t tag = tag_of(hash);
-    for (std::size_t i = home(tag); tags_[i] != 0; i = (i + 1) & mask_) {
-      if (tags_[i] == tag && same_key(slots_[i].key, key)) return i;
+    for (std::size_t i = home(tag); places[i].tag != 0; i = (i + 1) & mask_) {
+      if (places[i].tag == tag && same_key(slots_[places[i].slot].key, key)) return i;
     }
     return kNone;
   }
-  void grow() {
-    const std::size_t capacity = tags_.empty() ? 16 : tags_.size() * 2;
-    std::vector<std::uint32_t> tags(capacity);
-    Slot* slots =
-        static_cast<Slot*>(::operator new(capacity * sizeof(Slot), std::align_val_t{alignof(Slot)}));
-    mask_ = capacity - 1;
-    for (std::size_t from = 0; from < tags_.size(); ++from) {
-      if (tags_[from] == 0) continue;
-      std::size_t i = home(tags_[from]);
-      while (tags[i] != 0) i = (i + 1) & mask_;
-      new (&slots[i]) Slot(std::move(slots_[from]));
-      slots_[from].~Slot();
-      tags[i] = tags_[from];
+  /// Of a key that isn't there.
+  std::uint32_t insert(const Key& key, std::uint32_t tag) {
+    if (size_ == capacity()) grow();
+    const auto slot = static_cast<std::uint32_t>(size_);
+    new (&slots_[slot]) Slot{key, Value{}};
+    tags_.push_back(tag);
+    places_[free_from(tag)] = {tag, slot};
+    ++size_;
+    return slot;
+  }
+  /// The first free place for this tag.
+  std::size_t free_from(std::uint32_t tag) const {
+    std::size_t i = home(tag);
+    while (places_[i].tag != 0) i = (i + 1) & mask_;
+    return i;
+  }
+  /// Closes the gap: every later place of the run that may move nearer to its home does.
+  void free_place(std::size_t hole) {
+    places_[hole].tag = 0;
+    for (std::size_t i = (hole + 1) & mask_; places_[i].tag != 0; i = (i + 1) & mask_) {
+      if (((i - home(places_[i].tag)) & mask_) < ((i - hole) & mask_)) continue;
+      places_[hole] = std::exchange(places_[i], Place{});
+      hole = i;
     }
-    release(slots_);
-    tags_ = std::move(tags);
-    slots_ = slots;
+  }
+  /// Puts the last slot where one is to go.
+  void fill(std::uint32_t hole) {
+    const auto last = static_cast<std::uint32_t>(--size_);
+    if (hole != last) {
+      slots_[hole].~Slot();
+      new (&slots_[hole]) Slot(std::move(slots_[last]));
+      std::size_t i = home(tags_[last]);
+      while (places_[i].tag == 0 || places_[i].slot != last) i = (i + 1) & mask_;
+      places_[i].slot = hole;
+      tags_[hole] = tags_[last];
+    }
+    slots_[last].~Slot();
+    tags_.pop_back();
+  }
+  void grow() {
+    const std::size_t count = places_.empty() ? 16 : places_.size() * 2;
+    Slot* const slots =
+        static_cast<Slot*>(::operator new(count / 2 * sizeof(Slot), std::align_val_t{alignof(Slot)}));
+    const std::vector<Place> before = std::exchange(places_, std::vector<Place>(count));
+    mask_ = count - 1;
+    for (const Place& place : before) {
+      if (place.tag != 0) places_[free_from(place.tag)] = place;
+    }
+    for (std::size_t i = 0; i < size_; ++i) {
+      new (&slots[i]) Slot(std::move(slots_[i]));
+      slots_[i].~Slot();
+    }
+    release(std::exchange(slots_, slots));
+    tags_.reserve(count / 2);
   }
   static void release(Slot* slots) {
     if (slots) ::operator delete(slots, std::align_val_t{alignof(Slot)});
   }
   void swap(KeyTable& o) noexcept {
+    std::swap(places_, o.places_);
     std::swap(tags_, o.tags_);
     std::swap(slots_, o.slots_);
     std::swap(mask_, o.mask_);
     std::swap(size_, o.size_);
   }
 
-  std::vector<std::uint32_t> tags_;  ///< 0: free
+  std::vector<Place> places_;        ///< twice as many as slots
+  std::vector<std::uint32_t> tags_;  ///< by slot: where to look for its place
   Slot* slots_ = nullptr;
   std::size_t mask_ = 0;
   std::size_t size_ = 0;

@@ -97,13 +97,15 @@ struct OperatorEnv {
   std::uint32_t shards = 128;
   ErrorPolicy errors;
   std::optional<Duration> max_future;  ///< for sources that don't say
+  NodeCounters* counters = nullptr;    ///< of the operator this one is a part of, if it is
 };
 
 /// One node's work in one lane. Operators are chained: what one emits the next receives at once, in the same
 /// lane, until an edge puts it into another lane's inbox.
 class Operator {
  public:
-  explicit Operator(const OperatorEnv& env) : env_(env) {}
+  explicit Operator(const OperatorEnv& env)
+      : counters(env.counters ? *env.counters : own_counters_), env_(env) {}
   Operator(const Operator&) = delete;
   virtual ~Operator() = default;
 
@@ -138,7 +140,12 @@ class Operator {
 
   const OperatorEnv& env() const { return env_; }
   LaneServices& lane() const { return *env_.lane; }
-  NodeCounters counters;
+
+ private:
+  NodeCounters own_counters_;
+
+ public:
+  NodeCounters& counters;
 
  protected:
   OperatorEnv env_;

@@ -30,7 +30,7 @@ enum class Kind : std::uint8_t {
   structure,  ///< a struct with SLIPSTREAM_FIELDS
   optional,
   list,  ///< a sequence that grows by emplace_back
-  map,   ///< from std::string to anything
+  map,   ///< from text, numbers, bools or enums to anything
 };
 
 struct TypeInfo;
@@ -45,9 +45,9 @@ struct EnumeratorInfo {
   std::uint64_t bits;  ///< the value, its low bytes as in memory
 };
 
-/// Receives a container's elements; false ends the visit. `key` is empty for lists.
+/// Receives a container's elements; false ends the visit. `key` is null but for maps.
 struct ElementVisitor {
-  virtual bool visit(std::string_view key, const void* element) = 0;
+  virtual bool visit(const void* key, const void* element) = 0;
 
  protected:
   ~ElementVisitor() = default;
@@ -56,10 +56,11 @@ struct ElementVisitor {
 /// The functions that look into optionals, lists and maps.
 struct ElementAccess {
   const TypeInfo* element;
+  const TypeInfo* key;  ///< of a map
   void (*clear)(void* container);
   /// A new element to fill: the optional's value, the list's new last, the map's at `key`; null when the map
   /// has that key.
-  void* (*add)(void* container, std::string_view key);
+  void* (*add)(void* container, const void* key);
   /// False when the visitor ended it.
   bool (*each)(const void* container, ElementVisitor& visitor);
 };
@@ -68,18 +69,29 @@ struct TypeInfo {
   Kind kind;
   std::uint8_t size = 0;  ///< bytes of a number, enum or time
   bool is_signed = false;
-  std::int64_t period_num = 1;  ///< of a time: seconds per tick
+  bool is_duration = false;     ///< of a number
+  std::int64_t period_num = 1;  ///< of a time or duration: seconds per tick
   std::int64_t period_den = 1;
   const FieldInfo* fields = nullptr;
   const EnumeratorInfo* enumerators = nullptr;
   std::size_t count = 0;  ///< of fields or enumerators
   const ElementAccess* elements = nullptr;
+  std::string_view name = {};  ///< of a struct or enum, as the compiler writes it: shop::Order
 };
 
 template <class T>
 constexpr TypeInfo make_type_info();
 template <class T>
 inline constexpr TypeInfo kTypeInfo = make_type_info<T>();
+
+/// T as the compiler writes it.
+template <class T>
+constexpr std::string_view written_name() {
+  // GCC: … [with T = shop::Order; std::string_view = …]; Clang: … [T = shop::Order]
+  std::string_view text = __PRETTY_FUNCTION__;
+  text.remove_prefix(text.find("T = ") + 4);
+  return text.substr(0, text.find(';') == text.npos ? text.size() - 1 : text.find(';'));
+}
 
 template <class Entry, std::size_t N>
 struct Table {
@@ -106,12 +118,12 @@ void clear_container(void* container) {
 }
 
 template <class T>
-void* add_element(void* container, std::string_view key) {
+void* add_element(void* container, const void* key) {
   T& t = *static_cast<T*>(container);
   if constexpr (Optional<T>) {
     return &t.emplace();
   } else if constexpr (MapContainer<T>) {
-    const auto [at, is_new] = t.try_emplace(std::string(key));
+    const auto [at, is_new] = t.try_emplace(*static_cast<const typename T::key_type*>(key));
     return is_new ? &at->second : nullptr;
   } else {
     return &t.emplace_back();
@@ -122,22 +134,30 @@ template <class T>
 bool visit_elements(const void* container, ElementVisitor& visitor) {
   const T& t = *static_cast<const T*>(container);
   if constexpr (Optional<T>) {
-    return !t || visitor.visit({}, &*t);
+    return !t || visitor.visit(nullptr, &*t);
   } else {
     for (const auto& element : t) {
       if constexpr (MapContainer<T>) {
-        if (!visitor.visit(element.first, &element.second)) return false;
+        if (!visitor.visit(&element.first, &element.second)) return false;
       } else {
-        if (!visitor.visit({}, &element)) return false;
+        if (!visitor.visit(nullptr, &element)) return false;
       }
     }
     return true;
   }
 }
 
+template <class T>
+constexpr const TypeInfo* key_info() {
+  if constexpr (MapContainer<T>) return &kTypeInfo<typename T::key_type>;
+  return nullptr;
+}
 template <class T, class Element>
-inline constexpr ElementAccess kElementAccess = {&kTypeInfo<Element>, clear_container<T>, add_element<T>,
-                                                 visit_elements<T>};
+inline constexpr ElementAccess kElementAccess = {&kTypeInfo<Element>, key_info<T>(), clear_container<T>,
+                                                 add_element<T>, visit_elements<T>};
+/// What can be written as text between two quotes, without further ones.
+template <class T>
+concept MapKey = std::same_as<T, std::string> || Arithmetic<T> || Enum<T>;
 
 template <class T>
 concept Character = std::same_as<T, char> || std::same_as<T, wchar_t> || std::same_as<T, char8_t> ||
@@ -153,6 +173,15 @@ constexpr TypeInfo number_info() {
                     : std::is_signed_v<T>       ? Kind::signed_integer
                                                 : Kind::unsigned_integer;
   return {.kind = kind, .size = sizeof(T), .is_signed = std::is_signed_v<T>};
+}
+
+template <class T>
+constexpr TypeInfo duration_info() {
+  TypeInfo info = number_info<typename T::rep>();
+  info.is_duration = true;
+  info.period_num = T::period::num;
+  info.period_den = T::period::den;
+  return info;
 }
 
 template <class T>
@@ -185,21 +214,24 @@ constexpr TypeInfo make_type_info() {
     return {.kind = Kind::enumeration,
             .size = sizeof(T),
             .enumerators = kEnumeratorTable<T>.entries,
-            .count = sizeof(kEnumeratorTable<T>) / sizeof(EnumeratorInfo)};
+            .count = sizeof(kEnumeratorTable<T>) / sizeof(EnumeratorInfo),
+            .name = written_name<T>()};
   } else if constexpr (ChronoDuration<T>) {
-    return number_info<typename T::rep>();  // a duration is its count and nothing else
+    return duration_info<T>();
   } else if constexpr (ChronoTimePoint<T>) {
     return time_info<T>();
   } else if constexpr (HasFields<T>) {
     return {.kind = Kind::structure,
             .fields = kFieldTable<T>.entries,
-            .count = sizeof(kFieldTable<T>) / sizeof(FieldInfo)};
+            .count = sizeof(kFieldTable<T>) / sizeof(FieldInfo),
+            .name = written_name<T>()};
   } else if constexpr (Optional<T>) {
     static_assert(!Optional<typename T::value_type>,
                   "an optional of an optional has two empties, text has one");
     return {.kind = Kind::optional, .elements = &kElementAccess<T, typename T::value_type>};
   } else if constexpr (MapContainer<T>) {
-    static_assert(std::same_as<typename T::key_type, std::string>, "a map's keys must be std::string");
+    static_assert(MapKey<typename T::key_type>,
+                  "a map's keys must be std::string, numbers, bools or enums with SLIPSTREAM_ENUM");
     return {.kind = Kind::map, .elements = &kElementAccess<T, typename T::mapped_type>};
   } else if constexpr (Sequence<T>) {
     static_assert(!std::same_as<T, std::vector<bool>>,
@@ -234,7 +266,7 @@ constexpr bool is_describable() {
   } else if constexpr (Optional<T>) {
     return !Optional<typename T::value_type> && is_describable<typename T::value_type, Outer...>();
   } else if constexpr (MapContainer<T>) {
-    return std::same_as<typename T::key_type, std::string> &&
+    return MapKey<typename T::key_type> && is_describable<typename T::key_type>() &&
            is_describable<typename T::mapped_type, Outer...>();
   } else if constexpr (Sequence<T>) {
     return !std::same_as<T, std::vector<bool>> && is_describable<typename T::value_type, Outer...>();

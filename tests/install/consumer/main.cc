@@ -3,6 +3,7 @@
 #include <iostream>
 #ifdef SLIPSTREAM_HTTP
 #include <slipstream/http.h>
+#include <slipstream/http_endpoint.h>
 #endif
 #ifdef SLIPSTREAM_REDIS
 #include <slipstream/redis.h>
@@ -16,6 +17,7 @@ int main() {
   // What connectors link comes along.
 #ifdef SLIPSTREAM_HTTP
   std::cout << slipstream::http::raw_events("http://127.0.0.1/")->name() << '\n';
+  std::cout << slipstream::http::Endpoint().raw_events("counts")->name() << '\n';
 #endif
 #ifdef SLIPSTREAM_REDIS
   std::cout << slipstream::redis::raw_sink()->name() << '\n';

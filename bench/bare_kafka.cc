@@ -1,0 +1,122 @@
+#include "bench/bare_kafka.h"
+
+#include <stdexcept>
+#include <utility>
+
+namespace slipstream::bench::bare {
+namespace {
+
+rd_kafka_conf_t* conf_with(const kafka::Settings& settings) {
+  rd_kafka_conf_t* const conf = rd_kafka_conf_new();
+  char error[256];
+  for (const auto& [name, value] : settings) {
+    if (rd_kafka_conf_set(conf, name.c_str(), value.c_str(), error, sizeof error) != RD_KAFKA_CONF_OK)
+      throw std::runtime_error(error);
+  }
+  return conf;
+}
+rd_kafka_t* client_of(rd_kafka_type_t type, rd_kafka_conf_t* conf) {
+  char error[256];
+  rd_kafka_t* const made = rd_kafka_new(type, conf, error, sizeof error);
+  if (made == nullptr) throw std::runtime_error(error);
+  return made;
+}
+
+}  // namespace
+
+Reader::Reader(const std::string& brokers, std::string topic, int partitions, std::vector<std::int64_t> from)
+    : client_(client_of(RD_KAFKA_CONSUMER, conf_with({{"bootstrap.servers", brokers},
+                                                      {"enable.partition.eof", "true"},
+                                                      {"enable.auto.commit", "false"},
+                                                      {"queued.min.messages", "1000000"},
+                                                      {"queued.max.messages.kbytes", "65536"},
+                                                      {"fetch.wait.max.ms", "100"},
+                                                      {"check.crcs", "true"}}))),
+      topic_(rd_kafka_topic_new(client_, topic.c_str(), nullptr)),
+      queue_(rd_kafka_queue_new(client_)),
+      partitions_(partitions) {
+  from.resize(static_cast<std::size_t>(partitions), RD_KAFKA_OFFSET_BEGINNING);
+  for (int p = 0; p < partitions; ++p)
+    rd_kafka_consume_start_queue(topic_, p, from[static_cast<std::size_t>(p)], queue_);
+}
+
+Reader::~Reader() {
+  for (int p = 0; p < partitions_; ++p) rd_kafka_consume_stop(topic_, p);
+  rd_kafka_queue_destroy(queue_);
+  rd_kafka_topic_destroy(topic_);
+  rd_kafka_destroy(client_);
+}
+
+void Reader::on_message(rd_kafka_message_t* message, void* opaque) {
+  auto& reader = *static_cast<Reader*>(opaque);
+  if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+    ++reader.ended_;
+  } else if (message->err) {
+    throw std::runtime_error(rd_kafka_err2str(message->err));
+  } else {
+    (*reader.call_)(message->partition, {static_cast<const char*>(message->key), message->key_len},
+                    {static_cast<const char*>(message->payload), message->len});
+  }
+}
+
+void Reader::read(const Call& call, const std::function<void()>& idle) {
+  call_ = &call;
+  while (ended_ < partitions_) {
+    // Waits, so that a broker in this process gets its core.
+    rd_kafka_consume_callback_queue(queue_, 100, on_message, this);
+    rd_kafka_poll(client_, 0);
+    if (idle) idle();
+  }
+}
+
+Writer::Writer(const std::string& brokers, const std::string& topic) {
+  rd_kafka_conf_t* const conf = conf_with({{"bootstrap.servers", brokers},
+                                           {"enable.idempotence", "true"},
+                                           {"acks", "all"},
+                                           {"partitioner", "murmur2_random"},
+                                           {"queue.buffering.max.messages", "0"},
+                                           {"linger.ms", "5"},
+                                           {"compression.type", "lz4"}});
+  rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
+  rd_kafka_conf_set_opaque(conf, this);
+  client_ = client_of(RD_KAFKA_PRODUCER, conf);
+  topic_ = rd_kafka_topic_new(client_, topic.c_str(), nullptr);
+}
+
+Writer::~Writer() {
+  rd_kafka_topic_destroy(topic_);
+  rd_kafka_destroy(client_);
+}
+
+void Writer::on_delivery(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque) {
+  auto& writer = *static_cast<Writer*>(opaque);
+  --writer.under_way_;
+  if (message->err) writer.failure_ = rd_kafka_err2str(message->err);
+}
+
+void Writer::write(std::string_view key, std::string_view value) {
+  for (;;) {
+    const rd_kafka_resp_err_t failed = rd_kafka_producev(
+        client_, RD_KAFKA_V_RKT(topic_), RD_KAFKA_V_KEY(key.empty() ? nullptr : key.data(), key.size()),
+        RD_KAFKA_V_VALUE(const_cast<char*>(value.data()), value.size()),
+        RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
+    if (!failed) break;
+    if (failed != RD_KAFKA_RESP_ERR__QUEUE_FULL) throw std::runtime_error(rd_kafka_err2str(failed));
+    rd_kafka_poll(client_, 10);
+  }
+  ++under_way_;
+}
+
+void Writer::poll() {
+  rd_kafka_poll(client_, 0);
+  if (!failure_.empty()) throw std::runtime_error(failure_);
+}
+
+void Writer::flush() {
+  while (under_way_ > 0) {
+    rd_kafka_poll(client_, 100);
+    poll();
+  }
+}
+
+}  // namespace slipstream::bench::bare

@@ -1,0 +1,317 @@
+#include <unistd.h>
+
+#include <array>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bench/bare_kafka.h"
+#include "bench/suite.h"
+#include "bench/tasks_by_hand.h"
+#include "slipstream/json.h"
+#include "slipstream/kafka.h"
+#include "slipstream/slipstream.h"
+
+/// K1 and K2, Kafka to Kafka: M2's windows, and a map, beside the bare client with the same calls, settings,
+/// parsing and formatting. On a real broker; quick runs use the embedded one.
+namespace slipstream::bench {
+namespace {
+
+constexpr int kPartitions = 4;
+
+struct WindowOut {
+  std::uint64_t auction = 0;
+  std::int64_t window = 0;
+  std::uint64_t count = 0;
+  std::uint64_t sum = 0;
+};
+SLIPSTREAM_FIELDS(WindowOut, auction, window, count, sum)
+
+/// Nexmark's query 1: prices in another currency.
+struct Converted {
+  std::uint64_t auction = 0;
+  std::uint64_t bidder = 0;
+  double price = 0;
+  std::int64_t ts = 0;
+};
+SLIPSTREAM_FIELDS(Converted, auction, bidder, price, ts)
+Converted convert(const Bid& b) { return {b.auction, b.bidder, static_cast<double>(b.price) * 0.908, b.ts}; }
+
+/// Kafka as the tests run it, in a folder of its own until this is destroyed.
+class RealBroker {
+ public:
+  RealBroker()
+      : folder_(std::filesystem::temp_directory_path() / ("bench-broker-" + std::to_string(::getpid()))) {
+    run("start");
+    std::ifstream(folder_ / "address") >> address_;
+    if (address_.empty()) throw std::runtime_error("no Kafka broker: see the messages above");
+  }
+  ~RealBroker() {
+    try {
+      run("stop");
+      std::filesystem::remove_all(folder_);
+    } catch (...) {  // it isn't worth losing the results
+    }
+  }
+  RealBroker(const RealBroker&) = delete;
+  const std::string& address() const { return address_; }
+
+ private:
+  void run(const char* what) {
+    const std::string command = std::string(SLIPSTREAM_SOURCE_DIR "/tests/integration/broker/fixture.sh ") +
+                                what + " '" + folder_.string() + "' >/dev/null";
+    if (std::system(command.c_str()) != 0) throw std::runtime_error("failed: " + command);
+  }
+  std::filesystem::path folder_;
+  std::string address_;
+};
+
+/// A broker and its topics.
+struct Place {
+  std::string brokers;
+  std::uint64_t bids = 0;
+  std::string in = "bids", out = "results";
+};
+
+/// From the first record that is decoded to when `work` returns: the client's start takes its time.
+template <class F>
+Pass timed_from_first(std::optional<std::chrono::steady_clock::time_point>& first, F&& work) {
+  first.reset();
+  work();
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - first.value();
+  return {took.count(), {}, {}};
+}
+std::optional<std::chrono::steady_clock::time_point> first_record;
+
+/// json<Bid>() that notes when it is first used.
+Codec<Bid> noting_json() {
+  Codec<Bid> codec = json<Bid>();
+  codec.make_decoder = [make = codec.make_decoder] {
+    return [decode = make()](std::string_view text, Bid& bid) {
+      if (!first_record) [[unlikely]]
+        first_record = std::chrono::steady_clock::now();
+      return decode(text, bid);
+    };
+  };
+  return codec;
+}
+
+/// Writes the bids, as the workload says, where nothing else has written yet.
+void fill(const Place& place) {
+  auto producer =
+      kafka::Producer::connect({.brokers = place.brokers, .settings = {{"compression.type", "lz4"}}});
+  check_ok(producer.status());
+  const auto encode = json<Bid>().make_encoder();
+  for (std::uint64_t i = 0; i < place.bids; ++i) {
+    const Bid bid = make_bid(i);
+    std::string value;
+    check_ok(encode(bid, value));
+    const std::string key = std::to_string(bid.auction);
+    check_ok(producer->produce(
+        place.in, {.partition = static_cast<int>(bid.auction % kPartitions), .key = key, .value = value}));
+  }
+  check_ok(producer->flush());
+}
+
+using Offsets = std::vector<std::int64_t>;
+Offsets ends_of(const Place& place) {
+  auto admin = kafka::Admin::connect({.brokers = place.brokers});
+  check_ok(admin.status());
+  const auto marks = admin->watermarks(place.out);
+  check_ok(marks.status());
+  Offsets ends;
+  for (const auto& mark : *marks) ends.push_back(mark.high);
+  return ends;
+}
+
+/// Runs `work` and reads what it wrote, which isn't timed.
+template <class Out, class Add>
+Pass checked(const Place& place, const Add& add, const std::function<void()>& work) {
+  const Offsets before = ends_of(place);
+  Pass pass = timed_from_first(first_record, work);
+  const auto decode = json<Out>().make_decoder();
+  bare::Reader(place.brokers, place.out, kPartitions, before)
+      .read([&](int, std::string_view, std::string_view value) {
+        Out out;
+        check_ok(decode(value, out));
+        ++pass.answer.count;
+        pass.answer.checksum += add(out);
+      });
+  return pass;
+}
+
+std::uint64_t sum_of(const WindowOut& out) {
+  return checksum_of_window(out.auction, out.window, {out.count, out.sum});
+}
+/// Prices have three digits behind the point.
+std::uint64_t sum_of(const Converted& c) {
+  return mix64(c.auction ^ c.bidder) * static_cast<std::uint64_t>(c.price * 1000 + 0.5) +
+         static_cast<std::uint64_t>(c.ts);
+}
+
+SourceStream<Bid> bids_of(App& app, const Place& place) {
+  return app.source(kafka::source("bids", noting_json(), {.brokers = place.brokers, .until_end = true}));
+}
+template <class Out>
+Sink<Out> results_of(const Place& place) {
+  return kafka::sink(place.out, json<Out>(),
+                     {.brokers = place.brokers, .settings = {{"compression.type", "lz4"}}});
+}
+
+Pass k1(const Place& place) {
+  return checked<WindowOut>(
+      place, [](const WindowOut& o) { return sum_of(o); },
+      [&] {
+        App app;
+        bids_of(app, place)
+            .event_time([](const Bid& b) { return time_of(b); },
+                        {.max_out_of_orderness = std::chrono::milliseconds(kOutOfOrderMs)})
+            .key_by(&Bid::auction)
+            .window(tumbling(std::chrono::milliseconds(kWindowMs)))
+            .aggregate<Total>("totals")
+            .map([](const Windowed<std::uint64_t, Total>& r) {
+              return WindowOut{
+                  r.key,
+                  std::chrono::floor<std::chrono::milliseconds>(r.window.start).time_since_epoch().count(),
+                  r.value.count, r.value.sum};
+            })
+            .sink(results_of<WindowOut>(place));
+        check_ok(app.run());
+      });
+}
+
+Pass k2(const Place& place) {
+  return checked<Converted>(
+      place, [](const Converted& c) { return sum_of(c); },
+      [&] {
+        App app;
+        bids_of(app, place).map(convert).sink(results_of<Converted>(place));
+        check_ok(app.run());
+      });
+}
+
+/// M2 by hand over partitions, each with a clock of its own.
+class Windows {
+ public:
+  template <class Emit>
+  void add(int partition, const Bid& bid, const Emit& emit) {
+    std::int64_t& largest = largest_[static_cast<std::size_t>(partition)];
+    largest = std::max(largest, bid.ts);
+    Total& total = windows_[bid.ts / kWindowMs * kWindowMs][bid.auction];
+    total.add(bid);
+    if (++seen_ % 1024 == 0) close(*std::min_element(largest_.begin(), largest_.end()) - kOutOfOrderMs, emit);
+  }
+  template <class Emit>
+  void close(std::int64_t watermark, const Emit& emit) {
+    while (!windows_.empty() && windows_.begin()->first + kWindowMs <= watermark) {
+      const std::int64_t start = windows_.begin()->first;
+      windows_.begin()->second.for_each([&](std::uint64_t auction, const Total& total) {
+        emit(WindowOut{auction, start, total.count, total.sum});
+      });
+      windows_.erase(windows_.begin());
+    }
+  }
+
+ private:
+  std::array<std::int64_t, kPartitions> largest_{};
+  std::map<std::int64_t, by_hand::Table<Total>> windows_;
+  std::uint64_t seen_ = 0;
+};
+
+Pass k1_bare(const Place& place) {
+  return checked<WindowOut>(
+      place, [](const WindowOut& o) { return sum_of(o); },
+      [&] {
+        bare::Reader reader(place.brokers, place.in, kPartitions);
+        bare::Writer writer(place.brokers, place.out);
+        const auto decode = noting_json().make_decoder();
+        const auto encode = json<WindowOut>().make_encoder();
+        std::string text;
+        const auto emit = [&](const WindowOut& out) {
+          text.clear();
+          check_ok(encode(out, text));
+          writer.write({}, text);
+        };
+        Windows windows;
+        reader.read(
+            [&](int partition, std::string_view, std::string_view value) {
+              Bid bid;
+              check_ok(decode(value, bid));
+              windows.add(partition, bid, emit);
+            },
+            [&] { writer.poll(); });
+        windows.close(INT64_MAX, emit);
+        writer.flush();
+      });
+}
+
+Pass k2_bare(const Place& place) {
+  return checked<Converted>(
+      place, [](const Converted& c) { return sum_of(c); },
+      [&] {
+        bare::Reader reader(place.brokers, place.in, kPartitions);
+        bare::Writer writer(place.brokers, place.out);
+        const auto decode = noting_json().make_decoder();
+        const auto encode = json<Converted>().make_encoder();
+        std::string text;
+        reader.read(
+            [&](int, std::string_view, std::string_view value) {
+              Bid bid;
+              check_ok(decode(value, bid));
+              text.clear();
+              check_ok(encode(convert(bid), text));
+              writer.write({}, text);
+            },
+            [&] { writer.poll(); });
+        writer.flush();
+      });
+}
+
+Answer expected_of_k2(std::uint64_t bids) {
+  Answer answer{bids, 0};
+  for (std::uint64_t i = 0; i < bids; ++i) answer.checksum += sum_of(convert(make_bid(i)));
+  return answer;
+}
+
+/// With the topics filled, on a broker that fits the run.
+void with_topics(Suite& suite, const std::function<void(const Place&)>& run) {
+  std::optional<RealBroker> real;
+  std::optional<kafka::EmbeddedBroker> embedded;
+  Place place{.brokers = {}, .bids = suite.size<std::uint64_t>(1'000'000, 100'000)};
+  const std::vector<kafka::NewTopic> topics = {{.name = place.in, .partitions = kPartitions},
+                                               {.name = place.out, .partitions = kPartitions}};
+  if (suite.quick()) {
+    auto started = kafka::EmbeddedBroker::start({{place.in, kPartitions}, {place.out, kPartitions}});
+    check_ok(started.status());
+    embedded.emplace(*std::move(started));
+    place.brokers = embedded->bootstrap();
+  } else {
+    real.emplace();
+    place.brokers = real->address();
+    auto admin = kafka::Admin::connect({.brokers = place.brokers});
+    check_ok(admin.status());
+    check_ok(admin->create_topics(topics));
+  }
+  fill(place);
+  run(place);
+}
+
+const Registered k1_bench("k1", [](Suite& suite) {
+  with_topics(suite, [&](const Place& place) {
+    suite.compare({"k1: Kafka, windows, Kafka", static_cast<double>(place.bids), [&] { return k1(place); },
+                   [&] { return k1_bare(place); }, expected(Task::m2, place.bids), 0.9});
+  });
+});
+const Registered k2_bench("k2", [](Suite& suite) {
+  with_topics(suite, [&](const Place& place) {
+    suite.compare({"k2: Kafka, map, Kafka", static_cast<double>(place.bids), [&] { return k2(place); },
+                   [&] { return k2_bare(place); }, expected_of_k2(place.bids), 0.9});
+  });
+});
+
+}  // namespace
+}  // namespace slipstream::bench

@@ -1,0 +1,36 @@
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "slipstream/time.h"
+
+/// How a value lies in RocksDB: a byte of flags, when it expires (if it does: eight bytes, little-endian,
+/// microseconds since 1970), then the codec's bytes or the columns. RocksDB 7.8 has columns of its own but
+/// can't put them into files for ingestion, and has no way to give up a single entry at its time.
+namespace slipstream::rocks {
+
+struct Record {
+  bool is_entity = false;
+  std::optional<EventTime> expires;
+  std::string_view bytes;
+
+  bool is_expired(EventTime now) const { return expires && *expires <= now; }
+};
+
+/// What stands in front of the bytes; short enough for the stack.
+class RecordHead {
+ public:
+  RecordHead(bool is_entity, std::optional<EventTime> expires);
+  std::string_view bytes() const { return {bytes_, size_}; }
+
+ private:
+  char bytes_[9];
+  std::size_t size_ = 1;
+};
+
+/// Empty: it isn't written as this version writes records.
+std::optional<Record> read_record(std::string_view stored);
+
+}  // namespace slipstream::rocks
