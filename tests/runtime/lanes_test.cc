@@ -4,6 +4,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <fstream>
+#include <memory>
 #include <mutex>
 #include <set>
 #include <string>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "probe.h"
+#include "slipstream/handler.h"
 #include "waiting.h"
 
 /// Lanes: one thread in each, several at once, and nothing left of them afterwards.
@@ -180,6 +182,48 @@ TEST(Apps, LeaveNothingBehind) {
 #else
   EXPECT_GT(bytes, 0u);
 #endif
+}
+
+/// `token` in all that users give to an App, beside a stream of the App's own.
+void describe(App& app, const std::shared_ptr<std::atomic<int>>& token) {
+  const auto source = app.source(numbers(1, 10));
+  app.on(source).handle([source, token](int n) {
+    if (n == 3) source.pause("a moment");
+    source.resume("a moment");
+    ++*token;
+  });
+  source.map([source, token](int n) { return n; }).sink([source, token](int) { ++*token; });
+  app.at_exit([source, token] { ++*token; });
+}
+
+TEST(Apps, LetGoOfWhatHoldsTheirStreams) {
+  const auto token = std::make_shared<std::atomic<int>>(0);
+  {
+    App app;
+    describe(app, token);
+    EXPECT_TRUE(run_to_end(app).status.ok());
+    EXPECT_EQ(*token, 21);
+  }
+  EXPECT_EQ(token.use_count(), 1);
+  {
+    App never_run;
+    describe(never_run, token);
+    never_run.graph();
+  }
+  EXPECT_EQ(token.use_count(), 1);
+}
+
+TEST(Apps, MayGoBeforeTheirRuns) {
+  const auto token = std::make_shared<std::atomic<int>>(0);
+  auto app = std::make_unique<App>();
+  describe(*app, token);
+  auto run = app->start();
+  ASSERT_TRUE(run.ok()) << run.status();
+  app.reset();
+  EXPECT_TRUE(end_of(**run).ok());
+  EXPECT_EQ(*token, 21);
+  run->reset();
+  EXPECT_EQ(token.use_count(), 1);
 }
 
 }  // namespace
