@@ -174,6 +174,12 @@ kafka::ClientOptions client_options(const Invocation& invocation) {
   return options;
 }
 
+absl::Status with_way_out(const absl::Status& status, std::string_view way_out) {
+  if (!absl::IsNotFound(status)) return status;
+  const std::string message(status.message());
+  return absl::NotFoundError(message.substr(0, message.rfind("; ")) + "; " + std::string(way_out));
+}
+
 absl::Status print(std::string_view text) {
   if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0) {
     return absl::OkStatus();

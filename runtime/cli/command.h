@@ -45,6 +45,10 @@ int run_command(const Command& command, int argc, const char* const* argv);
 extern const Option kBrokers;
 kafka::ClientOptions client_options(const Invocation& invocation);
 
+/// Of what the library says about a topic that doesn't exist, the end tells programs what they may do; here
+/// it tells who uses the tool. Other errors stay as they are.
+absl::Status with_way_out(const absl::Status& status, std::string_view way_out);
+
 /// Writes all of it. A reader that went away is an error.
 absl::Status print(std::string_view text);
 /// A line on stderr, for people.

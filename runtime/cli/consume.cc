@@ -152,7 +152,7 @@ absl::Status consume(const Invocation& invocation) {
   Events events;
   const auto source = kafka::raw_source(invocation.arguments[0], *options);
   if (absl::Status status = source->open(environment(invocation.config.runtime(), events)); !status.ok())
-    return status;
+    return with_way_out(status, "create it, or wait for it with --wait-for-topic 30s");
   // Not before: until now a signal may simply end the program.
   const auto signals = StopSignals::install([&events] { events.end(absl::OkStatus()); });
   if (!signals.ok()) return signals.status();

@@ -73,7 +73,7 @@ kafka::ProducerRecord to_produce(const LineRecord& line) {
 absl::Status check_topic(const Invocation& invocation, const std::string& topic) {
   absl::StatusOr<kafka::Admin> admin = kafka::Admin::connect(client_options(invocation));
   if (!admin.ok()) return admin.status();
-  return admin->partition_count(topic).status();
+  return with_way_out(admin->partition_count(topic).status(), "create it first");
 }
 
 absl::Status produce_lines(const std::string& topic, StandardInput& input, kafka::Producer& producer,
