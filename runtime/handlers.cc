@@ -124,8 +124,7 @@ void HandlerOperator::flush() {
   for (auto& output : outputs_) output->flush();
 }
 
-bool HandlerOperator::flush_at_times() {
-  if (++since_flush_ < lane().max_batch) return false;
+bool HandlerOperator::flush_is_enough() {
   flush();
   return lane().should_pause();
 }
@@ -139,7 +138,7 @@ HandlerPortBase* HandlerOperator::find_port(const Node& source) const {
 
 void HandlerOperator::published(HandlerPortBase& port) { published_.push_back(&port); }
 
-void HandlerOperator::deliver_published() {
+void HandlerOperator::deliver_all_published() {
   for (std::size_t i = 0; i < published_.size(); ++i) {
     if (stopped()) break;
     if (i == kMostPublished) {

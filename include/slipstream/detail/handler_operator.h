@@ -197,9 +197,11 @@ class HandlerOperator final : public Operator {
   /// The port's published messages grew by one.
   void published(HandlerPortBase& port);
   /// Delivers what handlers published while they had a message.
-  void deliver_published();
+  void deliver_published() {
+    if (!published_.empty()) deliver_all_published();
+  }
   /// Hands over what is collected for sinks. True: they have no room, stop.
-  bool flush_at_times();
+  bool flush_at_times() { return ++since_flush_ >= lane().max_batch && flush_is_enough(); }
   /// Inside a catch: applies the handler's error policy. A message counts once, however many handlers fail on
   /// it. `value` makes its JSON.
   void failed(const HandlerBinding& handler, Delivery& delivery, const std::function<std::string()>& value);
@@ -211,6 +213,8 @@ class HandlerOperator final : public Operator {
 
   void pump();
   void flush();
+  bool flush_is_enough();
+  void deliver_all_published();
   void count_held();
 
   std::vector<const PortPlanBase*> plans_;
@@ -432,6 +436,7 @@ class HandlerPort final : public HandlerPortBase {
     queue.pop();
     next.info.headers = next.headers.get();
     Delivery delivery = delivery_of(next, op);
+    if (plan_.checkpoints.empty()) return handle(next, delivery, true);
     const bool goes_on = run(plan_.checkpoints, next.value, delivery);
     if (!are_done()) {
       next.downtime = delivery.downtime;
