@@ -102,12 +102,22 @@ absl::Status in_event_time(World& world) {
       app.source(kafka::source("activities", json<Activity>(), {.brokers = world.brokers, .until_end = true}))
           .event_time(&Activity::at)
           .depends_on(weather, {.max_lag = 1h});
+  const auto told = [](const Activity& a, const Weather* w) {
+    return a.what + ": " + (w ? w->sky : "unknown");
+  };
   activities.key_by(&Activity::city)
-      .as_of_join(
-          "activity weather", weather.key_by(&Weather::city), {},
-          [](const Activity& a, const Weather* w) { return a.what + ": " + (w ? w->sky : "unknown"); })
+      .as_of_join("activity weather", weather.key_by(&Weather::city), {}, told)
       .sink(print);
-  return app.run();
+
+  // Joined at once, and once more under the same id where that was wrong: the newer replaces the older.
+  std::map<RecordId, std::string> table;
+  activities.key_by(&Activity::city)
+      .as_of_join("weather so far", weather.key_by(&Weather::city), {.emit = AsOfOptions::Emit::speculative},
+                  told)
+      .sink([&](const std::string& line, const RecordInfo& record) { table[record.id] = line; });
+  absl::Status status = app.run();
+  for (const auto& [id, line] : table) print("in the table, " + line);
+  return status;
 }
 
 int main() {

@@ -21,8 +21,8 @@ class CheckpointStore {
 };
 
 struct FileStoreOptions {
-  /// Each save waits until the disk has it: some milliseconds. False: after a crash of the machine what was
-  /// saved last may be lost, or the file damaged; a crash of the process still leaves a whole one.
+  /// Each save waits until the disk has it: a millisecond or more. False: after a crash of the machine what
+  /// was saved last may be lost, or the file damaged; a crash of the process still leaves a whole one.
   bool sync = true;
 };
 
