@@ -6,6 +6,9 @@
 #include "slipstream/detail/units.h"
 
 namespace slipstream::http {
+
+using namespace endpoint;
+
 namespace {
 
 constexpr std::size_t kTokenBytes = 16;

@@ -17,7 +17,7 @@
 #include "slipstream/detail/io_thread.h"
 #include "slipstream/detail/units.h"
 
-namespace slipstream::http {
+namespace slipstream::http::endpoint {
 namespace {
 
 using namespace std::chrono_literals;
@@ -460,4 +460,4 @@ void EndpointServer::on_log(void* self, const char* format, va_list arguments) {
                                             detail::one_line(text, sizeof text));
 }
 
-}  // namespace slipstream::http
+}  // namespace slipstream::http::endpoint

@@ -14,7 +14,7 @@
 #include "connectors/http_endpoint/listener.h"
 #include "connectors/http_endpoint/request.h"
 
-namespace slipstream::http {
+namespace slipstream::http::endpoint {
 
 /// Answers requests and hands the log's events to clients, in one thread of its own. The thread alone touches
 /// libmicrohttpd, which waits for nothing.
@@ -130,4 +130,4 @@ class EndpointServer {
   std::thread thread_;
 };
 
-}  // namespace slipstream::http
+}  // namespace slipstream::http::endpoint

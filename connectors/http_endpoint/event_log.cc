@@ -5,7 +5,7 @@
 
 #include "connectors/http_endpoint/event_text.h"
 
-namespace slipstream::http {
+namespace slipstream::http::endpoint {
 namespace {
 
 /// What an event costs beside its bytes, about.
@@ -201,4 +201,4 @@ std::size_t EventLog::bytes() const {
   return recent_bytes_ + latest_bytes_;
 }
 
-}  // namespace slipstream::http
+}  // namespace slipstream::http::endpoint

@@ -12,7 +12,9 @@
 #include "slipstream/detail/mutex.h"
 #include "slipstream/http_endpoint.h"
 
-namespace slipstream::http {
+/// What makes an endpoint: in a namespace of its own, so that its names are nobody else's in
+/// slipstream::http.
+namespace slipstream::http::endpoint {
 
 using Text = std::shared_ptr<const std::string>;
 
@@ -98,4 +100,4 @@ class EventLog {
   std::uint64_t skipped_ SLIPSTREAM_GUARDED_BY(mutex_) = 0;
 };
 
-}  // namespace slipstream::http
+}  // namespace slipstream::http::endpoint

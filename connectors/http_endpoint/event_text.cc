@@ -1,6 +1,6 @@
 #include "connectors/http_endpoint/event_text.h"
 
-namespace slipstream::http {
+namespace slipstream::http::endpoint {
 namespace {
 
 void append_field(std::string_view name, std::string_view value, std::string& out) {
@@ -21,4 +21,4 @@ void append_event(std::string_view id, std::string_view type, std::string_view d
   out += '\n';
 }
 
-}  // namespace slipstream::http
+}  // namespace slipstream::http::endpoint

@@ -9,7 +9,7 @@
 
 #include "connectors/http_endpoint/listener.h"
 
-namespace slipstream::http {
+namespace slipstream::http::endpoint {
 namespace {
 
 constexpr std::string_view kAlphanumeric = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
@@ -116,4 +116,4 @@ bool is_origin(std::string_view origin) {
   return false;
 }
 
-}  // namespace slipstream::http
+}  // namespace slipstream::http::endpoint

@@ -6,7 +6,7 @@
 #include "absl/status/statusor.h"
 
 /// Who may come in.
-namespace slipstream::http {
+namespace slipstream::http::endpoint {
 
 /// `bytes` random ones from the system, in hexadecimal.
 absl::StatusOr<std::string> random_text(std::size_t bytes);
@@ -34,4 +34,4 @@ bool is_allowed_origin(std::string_view origin, std::span<const std::string> all
 /// "https://board.example.org" or the like: a scheme, a host, perhaps a port.
 bool is_origin(std::string_view origin);
 
-}  // namespace slipstream::http
+}  // namespace slipstream::http::endpoint

@@ -11,7 +11,7 @@
 
 #include "slipstream/detail/units.h"
 
-namespace slipstream::http {
+namespace slipstream::http::endpoint {
 namespace {
 
 constexpr int kBacklog = 128;
@@ -103,4 +103,4 @@ Listener::~Listener() {
   if (fd_ >= 0) ::close(fd_);
 }
 
-}  // namespace slipstream::http
+}  // namespace slipstream::http::endpoint

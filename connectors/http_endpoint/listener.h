@@ -4,7 +4,7 @@
 
 #include "absl/status/statusor.h"
 
-namespace slipstream::http {
+namespace slipstream::http::endpoint {
 
 bool is_ip_address(const std::string& text);
 bool is_loopback(const std::string& address);
@@ -32,4 +32,4 @@ class Listener {
   std::string authority_;
 };
 
-}  // namespace slipstream::http
+}  // namespace slipstream::http::endpoint

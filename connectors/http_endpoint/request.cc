@@ -4,7 +4,7 @@
 
 #include "connectors/http_endpoint/guard.h"
 
-namespace slipstream::http {
+namespace slipstream::http::endpoint {
 namespace {
 
 bool has_token(const Request& request, std::string_view token) {
@@ -44,4 +44,4 @@ Verdict judge(const Request& request, const EndpointOptions& options, std::strin
   return verdict;
 }
 
-}  // namespace slipstream::http
+}  // namespace slipstream::http::endpoint

@@ -5,7 +5,7 @@
 
 #include "slipstream/http_endpoint.h"
 
-namespace slipstream::http {
+namespace slipstream::http::endpoint {
 
 /// What of a request counts here.
 struct Request {
@@ -30,4 +30,4 @@ struct Verdict {
 /// `token` is what clients must show.
 Verdict judge(const Request& request, const EndpointOptions& options, std::string_view token);
 
-}  // namespace slipstream::http
+}  // namespace slipstream::http::endpoint

@@ -13,6 +13,7 @@
 namespace {
 
 using namespace slipstream::http;
+using namespace slipstream::http::endpoint;
 
 constexpr std::string_view kToken = "0123456789abcdef";
 

@@ -8,7 +8,7 @@
 #include "connectors/http/event_parser.h"
 #include "connectors/http_endpoint/event_text.h"
 
-namespace slipstream::http {
+namespace slipstream::http::endpoint {
 namespace {
 
 using ::testing::ElementsAre;
@@ -255,4 +255,4 @@ TEST(EventLog, EveryClientEndsUpKnowingWhatThereIs) {
 }
 
 }  // namespace
-}  // namespace slipstream::http
+}  // namespace slipstream::http::endpoint

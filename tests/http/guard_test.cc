@@ -4,7 +4,7 @@
 
 #include "connectors/http_endpoint/request.h"
 
-namespace slipstream::http {
+namespace slipstream::http::endpoint {
 namespace {
 
 TEST(Guard, ComparesTokensWhole) {
@@ -132,4 +132,4 @@ TEST(Guard, ReadsBearerTokens) {
 }
 
 }  // namespace
-}  // namespace slipstream::http
+}  // namespace slipstream::http::endpoint
