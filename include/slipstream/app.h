@@ -36,7 +36,6 @@ struct CheckpointOptions;
 class Dependency;
 template <class K, class V>
 class Cache;
-struct CacheOptions;
 namespace detail {
 class Handlers;
 template <class K, class V>
@@ -140,9 +139,10 @@ class App {
   /// do, or the run ends with the reason. Values are JSON, texts are themselves, or a codec says what they
   /// are. Include slipstream/cache.h.
   template <class K, class V>
-  Cache<K, V> cache(const std::string& name, const CacheOptions& options = {});
+  Cache<K, V> cache(const std::string& name, const typename Cache<K, V>::Options& options = {});
   template <class K, class V>
-  Cache<K, V> cache(const std::string& name, const Codec<V>& codec, const CacheOptions& options = {});
+  Cache<K, V> cache(const std::string& name, const Codec<V>& codec,
+                    const typename Cache<K, V>::Options& options = {});
   /// Keeps a stream in step with others. Include slipstream/checkpoint.h.
   template <class State = std::map<int, std::int64_t>, class T>
   Checkpoint<T, State> checkpoint(std::string_view name, const Stream<T>& dependent,

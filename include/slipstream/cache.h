@@ -376,6 +376,7 @@ template <class K, class V>
 class Cache : public CacheReader<K, V> {
  public:
   using Types = detail::TopicTypes<K, V>;
+  using Options = CacheOptions;
 
   /// A cache without an App, of the database in the folder `path`, which is made if it isn't there.
   /// DataLoss: it is damaged, and the message says what to do. Unavailable: another process has it open.
@@ -631,11 +632,12 @@ absl::Status dump_cache(const std::string& path,
                         const std::function<absl::Status(const CacheDumpEntry&)>& each);
 
 template <class K, class V>
-Cache<K, V> App::cache(const std::string& name, const CacheOptions& options) {
+Cache<K, V> App::cache(const std::string& name, const typename Cache<K, V>::Options& options) {
   return cache<K, V>(name, detail::default_value_codec<V>(), options);
 }
 template <class K, class V>
-Cache<K, V> App::cache(const std::string& name, const Codec<V>& codec, const CacheOptions& options) {
+Cache<K, V> App::cache(const std::string& name, const Codec<V>& codec,
+                         const typename Cache<K, V>::Options& options) {
   return Cache<K, V>(std::make_shared<detail::CacheImpl<K, V>>(
       detail::add_app_store(*graph_, name, detail::store_options(options)), codec));
 }
