@@ -186,12 +186,10 @@ struct Addresses {
   ConfigValue show(const std::string& value) const { return {Kind::text, value, {}}; }
 };
 
+/// An empty text is no folder, as --print-config shows it.
 struct Folder {
   std::string expects() const { return "a folder"; }
-  std::optional<std::string> read(const ConfigValue& value) const {
-    const auto path = read_as<std::string>(value);
-    return path && !path->empty() ? path : std::nullopt;
-  }
+  std::optional<std::string> read(const ConfigValue& value) const { return read_as<std::string>(value); }
   ConfigValue show(const std::string& value) const { return {Kind::text, value, {}}; }
 };
 
