@@ -43,11 +43,12 @@ class SlidingStates {
   void erase(EventTime time) {
     std::erase_if(instants_, [&](const Instant& instant) { return instant.time == time; });
   }
-  /// Moves the window's end to the next instant and its beginning to `begin`, and returns its state.
+  /// Moves the window's end to the next instant and its beginning to `begin`, and returns its state. The
+  /// instant is reached also when the user's merge throws, which fails the run.
   State advance(EventTime begin, const Add& add) {
-    const State& next = instants_[reached_].state;
-    reached_ == middle_ ? void(back_ = next) : add.merge(back_, next);
-    ++reached_;
+    const bool is_first = reached_ == middle_;
+    const State& next = instants_[reached_++].state;
+    is_first ? void(back_ = next) : add.merge(back_, next);
     while (instants_[first_].time < begin) {
       if (first_ == middle_) turn_over(add);
       ++first_;
