@@ -506,6 +506,7 @@ TEST(BoundCheckpoint, TellsHandlersWhatOthersOfItsStreamFoundToo) {
                         {.pause_dependent = false}))
       .handle([](const Event&) {});
   TestDriver driver(app);
+  driver.skip_to(activities, 0, 0);
   for (auto& source : {weather, traffic}) driver.push(source, {at(100s), ""});
   ASSERT_TRUE(driver.run().ok());
   for (const auto time : {104s, 108s, 120s, 140s}) driver.push(activities, {at(time), ""});
