@@ -118,19 +118,22 @@ class SessionAggregate final : public WindowOperator<In, KeyOf, State> {
   static constexpr EventTime kNever = kMaxTime;
 
   EventTime end_of(const Open& open) const { return saturating_plus(open.last, gap_); }
+  /// Whether two records are in different sessions when none is between them. Not by end_of(): at the end of
+  /// time that is the same for all.
+  bool is_gap(EventTime earlier, EventTime later) const { return saturating_minus(later, gap_) >= earlier; }
 
   void add(OfKey& of_key, EventTime time, const In& record, std::uint64_t hash, const Key& key) {
     auto& sessions = of_key.sessions;
-    auto session =
-        std::find_if(sessions.begin(), sessions.end(), [&](const Open& open) { return time < end_of(open); });
-    if (session == sessions.end() || saturating_plus(time, gap_) <= session->first) {
+    auto session = std::find_if(sessions.begin(), sessions.end(),
+                                [&](const Open& open) { return !is_gap(open.last, time); });
+    if (session == sessions.end() || is_gap(time, session->first)) {
       session = sessions.insert(session, Open{time, time});
       ++sessions_;
     }
     session->first = std::min(session->first, time);
     session->last = std::max(session->last, time);
     const auto next = session + 1;
-    if (next != sessions.end() && next->first < end_of(*session)) {
+    if (next != sessions.end() && !is_gap(session->last, next->first)) {
       add_->merge(session->state, std::as_const(next->state));
       session->last = next->last;
       sessions.erase(next);
