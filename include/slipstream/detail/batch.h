@@ -62,7 +62,8 @@ class IdColumn {
   void reserve(std::size_t n) { full_.empty() ? deltas_.reserve(n) : full_.reserve(n); }
 
   RecordId operator[](std::size_t i) const {
-    if (!full_.empty()) return full_[i];
+    if (!full_.empty()) [[unlikely]]
+      return full_[i];
     return {head_.source, head_.partition, head_.offset + deltas_[i], ns_.empty() ? 0 : ns_[i]};
   }
 

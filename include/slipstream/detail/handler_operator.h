@@ -291,6 +291,7 @@ class HandlerPort final : public HandlerPortBase {
   }
   bool deliver(HandlerOperator& op) override {
     for (;;) {
+      if (is_simple() && deliver_simply(op)) return !has_work();
       if (waiting_ && has_news_of_seeks()) hear_of_seeks(op);
       if (waiting_ && !are_done()) break;
       Queue* queue = waiting_ ? nullptr : next_queue(op);
@@ -403,10 +404,36 @@ class HandlerPort final : public HandlerPortBase {
     bool diverted = false;
   };
 
+  /// No message needs more than to be given to the handlers: so it is most of the time.
+  bool is_simple() const {
+    return is_plain() && !waiting_ && parked_.empty() && plan_.checkpoints.empty() &&
+           held_.records.headers.empty();
+  }
+  /// deliver() as long as that is so. True: downstream is full.
+  bool deliver_simply(HandlerOperator& op) {
+    std::size_t made = 0;
+    std::size_t forwarded = 0;
+    bool is_full = false;
+    bool goes_on = !op.stopped();
+    while (goes_on && !is_full && !held_.empty() && is_plain()) {
+      // Taken out before it is handled: handlers may publish into the same queue meanwhile.
+      const T message = std::move(held_.records.values[held_.at]);
+      const RecordInfo info = held_.records.info(held_.at);
+      held_.pop();
+      Delivery delivery{info, nullptr, op};
+      goes_on = run(plan_.listeners, message, delivery);
+      made += delivery.outputs;
+      if (!delivery.diverted) ++forwarded;
+      op.deliver_published();
+      is_full = op.flush_at_times();
+    }
+    op.counters.out += made;
+    op.counters.forwarded += forwarded;
+    return is_full;
+  }
+
   /// Where the next message is, if any may be handed out.
   Queue* next_queue(HandlerOperator& op) {
-    if (is_plain() && parked_.empty()) [[likely]]
-      return held_.empty() ? nullptr : &held_;
     if (has_news_of_seeks()) hear_of_seeks(op);
     if (is_paused()) return nullptr;
     Queue* parked = next_parked();
