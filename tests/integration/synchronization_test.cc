@@ -1,3 +1,8 @@
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "slipstream/checkpoint.h"
 #include "slipstream/json.h"
 #include "slipstream/slipstream.h"
@@ -83,6 +88,57 @@ TEST_F(CheckpointOnARealBroker, PausesOnTheOutageAndCorrectsEveryWrongEnrichment
   EXPECT_THAT(told["cooking"], ElementsAre("clouds", "hail"));
   EXPECT_THAT(told["lunch"], ElementsAre("rain"));
   EXPECT_THAT(checkpoint.state(), ElementsAre(Pair(0, 3), Pair(1, 1)));
+}
+
+TEST_F(CheckpointOnARealBroker, HasNothingToCorrectWhereAJoinWaitsInEventTime) {
+  const std::string weather_topic = create_topic(1), activity_topic = create_topic(1);
+  auto producer = kafka::Producer::connect({.brokers = broker()});
+  ASSERT_EQ(producer.status(), absl::OkStatus());
+  const auto send = [&](const std::string& topic, const std::vector<std::string>& messages) {
+    for (const std::string& m : messages)
+      EXPECT_EQ(producer->produce(topic, {.value = m}), absl::OkStatus());
+    EXPECT_EQ(producer->flush(), absl::OkStatus());
+  };
+  send(weather_topic, {at("10:00", "sun"), at("11:00", "clouds")});
+  send(activity_topic,
+       {at("10:30", "swimming"), at("11:30", "walking"), at("12:30", "shopping"), at("13:10", "lunch")});
+
+  App app;
+  auto weather = app.source("weather", kafka::source(weather_topic, json<Happening>(),
+                                                     {.brokers = broker(), .until_offsets = {{0, 4}}}))
+                     .event_time(&Happening::at);
+  auto activities =
+      app.source("activities", kafka::source(activity_topic, json<Happening>(),
+                                             {.brokers = broker(), .until_offsets = {{0, 4}}}))
+          .event_time(&Happening::at)
+          .depends_on(weather, {.max_lag = 1h});
+  const auto everywhere = [](const Happening&) { return 0; };
+  const auto told = [](const Happening& a, const Happening* w) {
+    return a.what + ": " + (w ? w->what : "unknown");
+  };
+  std::vector<std::string> final_lines;
+  activities.key_by(everywhere)
+      .as_of_join("final", weather.key_by(everywhere), {}, told)
+      .sink([&](const std::string& line) { final_lines.push_back(line); });
+  std::map<RecordId, std::string> table;
+  bool is_repaired = false;
+  activities.key_by(everywhere)
+      .as_of_join("speculative", weather.key_by(everywhere), {.emit = AsOfOptions::Emit::speculative}, told)
+      .sink([&](const std::string& line, const RecordInfo& record) {
+        table[record.id] = line;
+        // The station is repaired when somebody was told wrong.
+        if (line == "shopping: clouds" && !std::exchange(is_repaired, true))
+          send(weather_topic, {at("12:00", "drizzle"), at("13:00", "rain")});
+      });
+  ASSERT_EQ(run_to_end(app).status, absl::OkStatus());
+
+  const auto right = testing::UnorderedElementsAre("swimming: sun", "walking: clouds", "shopping: drizzle",
+                                                   "lunch: rain");
+  EXPECT_TRUE(is_repaired);
+  EXPECT_THAT(final_lines, right);
+  std::vector<std::string> corrected;
+  for (const auto& [id, line] : table) corrected.push_back(line);
+  EXPECT_THAT(corrected, right);
 }
 
 }  // namespace
