@@ -362,8 +362,11 @@ int App::do_main() {
   auto run = start();
   stopper.attach(run.ok() ? run->get() : nullptr);
   if (!run.ok()) return complain(run.status());
+  const auto started = std::chrono::steady_clock::now();
   const absl::Status status = (*run)->wait();
+  const auto elapsed = std::chrono::steady_clock::now() - started;
   stopper.attach(nullptr);
+  if (impl_->arguments->profile) std::fputs(profile_text((*run)->metrics(), elapsed).c_str(), stderr);
   if (!status.ok()) return complain(status);
   if (const std::string held = (*run)->held_report(); !held.empty()) {
     return complain(absl::DeadlineExceededError("stopped before everything was finished: " + held));

@@ -24,6 +24,8 @@ constexpr std::array kFlags = {
     Flag{"--print-config", Takes::nothing, "", "print all settings and where each came from, then end"},
     Flag{"--graph", Takes::optional_value, "FILE",
          "print the graph as DOT, or write it to FILE.svg, then end"},
+    Flag{"--profile", Takes::nothing, "",
+         "at the end, print where the time went and which node others wait for"},
     Flag{"--help", Takes::nothing, "", "print this, then end"},
 };
 
@@ -55,6 +57,7 @@ absl::Status apply(const Flag& flag, std::string_view value, Arguments& out) {
   if (flag.name == "--log-level") set("log.level");
   if (flag.name == "--print-config") out.print_config = true;
   if (flag.name == "--graph") out.graph = value;
+  if (flag.name == "--profile") out.profile = true;
   if (flag.name == "--help") out.help = true;
   return absl::OkStatus();
 }

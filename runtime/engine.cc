@@ -1,6 +1,7 @@
 #include "runtime/engine.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -815,7 +816,11 @@ Metrics Engine::metrics() const {
     NodeMetrics n;
     n.name = node->name;
     n.kind = node->kind;
+    for (const auto& port : node->inputs) {
+      for (const detail::Input& input : port) n.from.push_back(input.from->name);
+    }
     EventTime least = kMaxTime;
+    std::map<std::string, std::uint64_t> blocked_by;
     for (const Lane* lane : lanes_) {
       const detail::Operator* op = lane->find_operator(*node);
       if (!op) continue;
@@ -833,23 +838,23 @@ Metrics Engine::metrics() const {
       n.held_peak += c.held_peak.get();
       n.out_of_order += c.out_of_order.get();
       n.state_bytes += c.state_bytes.get();
-      n.busy += std::chrono::nanoseconds(c.busy.get());
+      const std::chrono::nanoseconds busy(c.busy.get());
+      n.busy += busy;
+      n.busiest = std::max(n.busiest, busy);
+      n.stage = lane->stage().node->name;
       least = std::min(least, lane->watermark());
       if (lane->stage().node != node.get()) continue;
       n.waiting += lane->waiting();
       n.blocked += lane->blocked();
       n.queue_bytes += lane->queue_bytes();
-      std::uint64_t fullest = 0;
-      for (const auto& edge : lane->edges()) {
-        std::uint64_t bytes = 0;
-        for (const OutChannel& channel : edge->channels) bytes += channel.to().queue_bytes();
-        if (lane->is_blocked() && bytes >= fullest) {
-          fullest = bytes;
-          n.blocked_by = edge->to->node->name;
-        }
-      }
+      const OutEdge* fullest = lane->is_blocked() ? lane->fullest_edge() : nullptr;
+      if (fullest) n.blocked_by = fullest->to->node->name;
+      for (const auto& edge : lane->edges()) blocked_by[edge->to->node->name] += edge->blocked.get();
     }
     n.watermark = least;
+    const auto most = std::max_element(blocked_by.begin(), blocked_by.end(),
+                                       [](const auto& a, const auto& b) { return a.second < b.second; });
+    if (most != blocked_by.end() && most->second > 0) n.mostly_blocked_by = most->first;
     if (n.lanes > 0) m.nodes.push_back(std::move(n));
   }
   for (const auto& source : sources_) {

@@ -35,6 +35,12 @@ HeadersPtr headers_of(const DeadLetter& letter) {
 
 // ---------------------------------------------------------------- channels
 
+std::uint64_t OutEdge::queue_bytes() const {
+  std::uint64_t bytes = 0;
+  for (const OutChannel& channel : channels) bytes += channel.to().queue_bytes();
+  return bytes;
+}
+
 void OutChannel::number(detail::Message* message) {
   message->channel = number_;
   message->sequence = next_sequence_++;
@@ -266,10 +272,7 @@ void Lane::run() noexcept {
     more = true;  // once more, to discard
   }
   was_idle_ = !more;
-  if (was_idle_) {
-    idle_since_ = wall();
-    idle_blocked_ = wants_room_.load(std::memory_order_relaxed);
-  }
+  if (was_idle_) begin_idle(wall());
   if (detail::kChecked) is_running_.store(false);  // before the executor may run it again
   if (more) {
     engine_.executor().yield(*this);
@@ -278,9 +281,25 @@ void Lane::run() noexcept {
   }
 }
 
+void Lane::begin_idle(std::chrono::nanoseconds at) {
+  idle_since_ = at;
+  idle_blocked_ = is_blocked();
+  blocking_ = idle_blocked_ ? fullest_edge() : nullptr;
+}
+
 void Lane::account_idle(std::chrono::nanoseconds at) {
   if (!was_idle_) return;
-  (idle_blocked_ ? blocked_ : waiting_) += static_cast<std::uint64_t>((at - idle_since_).count());
+  const auto passed = static_cast<std::uint64_t>((at - idle_since_).count());
+  (idle_blocked_ ? blocked_ : waiting_) += passed;
+  if (blocking_) blocking_->blocked += passed;
+}
+
+OutEdge* Lane::fullest_edge() const {
+  OutEdge* fullest = nullptr;
+  for (const auto& edge : edges_) {
+    if (!fullest || edge->queue_bytes() >= fullest->queue_bytes()) fullest = edge.get();
+  }
+  return fullest;
 }
 
 bool Lane::run_slice() {

@@ -54,6 +54,9 @@ struct OutEdge {
   int port = 0;
   detail::EdgeEnd end;
   std::vector<OutChannel> channels;  ///< one for each lane of `to`
+  detail::Counter blocked;  ///< nanoseconds in which this one held its lane up, as far as one can tell
+
+  std::uint64_t queue_bytes() const;
 };
 
 /// A serial actor: an inbox, a chain of operators that only this lane touches, and edges into other lanes.
@@ -104,6 +107,8 @@ class Lane : public detail::LaneServices {
   bool is_done() const { return done_.load(std::memory_order_acquire); }
   /// During a commit: a source lane that reads nothing more, a sink lane whose records are delivered.
   bool is_settled() const { return settled_.load(); }
+  /// The edge that leads to the fullest queue; null when there is none.
+  OutEdge* fullest_edge() const;
   bool is_blocked() const { return wants_room_.load(std::memory_order_relaxed); }
   std::chrono::nanoseconds waiting() const { return std::chrono::nanoseconds(waiting_.get()); }
   std::chrono::nanoseconds blocked() const { return std::chrono::nanoseconds(blocked_.get()); }
@@ -161,6 +166,7 @@ class Lane : public detail::LaneServices {
   bool try_end();
   bool is_delivered();
   void mark_done();
+  void begin_idle(std::chrono::nanoseconds at);
   void account_idle(std::chrono::nanoseconds at);
   void check_channel(InChannel& channel, const detail::Message& message);
   void check_watermark_truth(const InChannel& channel, const detail::BatchBase& batch);
@@ -193,6 +199,7 @@ class Lane : public detail::LaneServices {
   std::chrono::nanoseconds next_wake_{std::chrono::nanoseconds::max()};
   std::chrono::nanoseconds idle_since_{0};
   bool idle_blocked_ = false;
+  OutEdge* blocking_ = nullptr;  ///< then: the edge that leads to the fullest queue
   bool was_idle_ = false;
   detail::Counter waiting_, blocked_;
 };

@@ -91,6 +91,7 @@ struct Arguments {
   bool help = false;                 ///< --help, -h
   bool print_config = false;         ///< --print-config
   std::optional<std::string> graph;  ///< --graph: "" (DOT to stdout), or --graph=FILE.svg
+  bool profile = false;              ///< --profile
   std::vector<std::string> rest;     ///< everything else, in order
 };
 

@@ -14,6 +14,8 @@ namespace slipstream {
 struct NodeMetrics {
   std::string name;
   std::string kind;
+  std::vector<std::string> from;  ///< the nodes whose records it gets
+  std::string stage;  ///< the node at the head of its lanes; itself, unless it is chained behind that
   int lanes = 0;
   std::uint64_t in = 0;
   std::uint64_t out = 0;
@@ -28,10 +30,12 @@ struct NodeMetrics {
   std::uint64_t out_of_order = 0;
   std::uint64_t state_bytes = 0;
   std::chrono::nanoseconds busy{0};
+  std::chrono::nanoseconds busiest{0};  ///< the same in the lane where it was most
   /// Of the node's stage; zero for nodes in the middle of a chain, which share their stage's lanes.
   std::chrono::nanoseconds waiting{0};  ///< lanes had nothing to do
   std::chrono::nanoseconds blocked{0};  ///< lanes had work, but what they sent before was not taken yet
-  std::string blocked_by;               ///< the node with the fullest queue among those it sends to
+  std::string blocked_by;               ///< now: the node with the fullest queue among those it sends to
+  std::string mostly_blocked_by;        ///< the one that was so for most of that time
   std::uint64_t queue_bytes = 0;        ///< in its inboxes
   EventTime watermark = kMinTime;       ///< of what it emits; kMaxTime when it has ended
 };
@@ -67,5 +71,14 @@ struct Metrics {
     return nullptr;
   }
 };
+
+/// Where the time of a run went, as a table with a line for each node, and which node the others wait for:
+/// what
+/// --profile prints. `elapsed` since the run's start.
+///
+/// A stage's lane is busy, waits for input, or is blocked by what it sent before and nobody has taken. From a
+/// stage that isn't mostly busy one gets to the one to blame through the stage that blocks it or, where it
+/// waits, the busiest of those that feed it. The rest of 100 % it was done, or ready without a thread.
+std::string profile_text(const Metrics& metrics, std::chrono::nanoseconds elapsed);
 
 }  // namespace slipstream

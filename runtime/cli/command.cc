@@ -15,6 +15,9 @@ namespace slipstream::cli {
 const Option kBrokers = {"--brokers", "HOST:PORT,…",
                          "where Kafka is (kafka.brokers; default 127.0.0.1:9092)"};
 
+const Option kProfile = {"--profile", "",
+                         "at the end, print where the time went and which node others wait for"};
+
 namespace {
 
 // What parse_arguments() in config.h takes off every command line, as far as it makes sense here.
@@ -124,7 +127,10 @@ absl::Status run(const Command& command, int argc, const char* const* argv) {
   if (arguments->help) return print(help(command));
   if (arguments->graph)
     return usage_error("--graph is for programs that have a graph; this command has none");
+  if (arguments->profile && !find_option(command, kProfile.name))
+    return usage_error("--profile is for programs that have a graph; this command has none");
   Invocation invocation;
+  invocation.profile = arguments->profile;
   if (absl::Status status = parse(command, arguments->rest, invocation); !status.ok()) return status;
   if (!arguments->print_config) {
     if (absl::Status status = check_nothing_missing(command, invocation); !status.ok()) return status;

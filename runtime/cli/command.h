@@ -22,6 +22,7 @@ class Invocation {
   Config config;
   std::vector<std::string> arguments;
   std::vector<std::pair<std::string_view, std::string>> options;
+  bool profile = false;  ///< --profile
 
   bool has(std::string_view option) const;
   /// The last one given wins.
@@ -43,6 +44,7 @@ int run_command(const Command& command, int argc, const char* const* argv);
 
 /// "--brokers", for commands that talk to Kafka, and what they then connect with.
 extern const Option kBrokers;
+extern const Option kProfile;  ///< of commands that run a program
 kafka::ClientOptions client_options(const Invocation& invocation);
 
 /// Of what the library says about a topic that doesn't exist, the end tells programs what they may do; here

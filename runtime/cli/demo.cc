@@ -73,6 +73,7 @@ absl::StatusOr<flights::DemoOptions> parse(const Invocation& invocation) {
   options.bootstrap = invocation.value(kBootstrap.name).value_or("");
   options.keep_topics = invocation.has(kKeep.name);
   options.runtime = invocation.config.runtime();
+  options.profile = invocation.profile;
   if (const auto rate = invocation.value(kRate.name)) {
     auto pace = parse_rate(*rate);
     if (!pace.ok()) return pace.status();
@@ -118,7 +119,7 @@ int run_demo(int argc, const char* const* argv) {
            "that it starts in memory; counts the flights per carrier and day, and joins each with the "
            "weather\n"
            "at its departure. In the middle the weather stays away for a while, and the flights wait for it.",
-       .options = {kOut, kRate, kBound, kBootstrap, kKeep, kServe, kSeed, kData, kParallelism},
+       .options = {kOut, kRate, kBound, kBootstrap, kKeep, kServe, kSeed, kData, kParallelism, kProfile},
        .run = demo},
       argc, argv);
 }

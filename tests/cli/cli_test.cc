@@ -66,6 +66,8 @@ TEST(Tool, RefusesWhatACommandDoesntKnow) {
        "slipstream consume: --wait-for-topic expects a duration such as 500ms, 10s or 2h, found '5'\n"},
       {{"consume", "a", "--graph"},
        "slipstream consume: --graph is for programs that have a graph; this command has none\n"},
+      {{"consume", "a", "--profile"},
+       "slipstream consume: --profile is for programs that have a graph; this command has none\n"},
       {{"consume", "a", "--set", "kafka.brokrs=x"},
        "slipstream consume: --set kafka.brokrs: unknown key 'kafka.brokrs'; did you mean 'kafka.brokers'?\n"},
       {{"consume", "a", "--config", "missing.toml"},

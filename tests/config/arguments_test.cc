@@ -18,7 +18,7 @@ std::string message_of(const absl::Status& status) { return std::string(status.m
 
 TEST(Arguments, ReadsTheFlagsEveryProgramHas) {
   const auto arguments = parse({"--config", "a.toml", "--set", "app.x=1=2", "--parallelism=4", "--log-level",
-                                "debug", "--print-config", "--graph=g.svg"});
+                                "debug", "--print-config", "--graph=g.svg", "--profile"});
   ASSERT_TRUE(arguments.ok()) << arguments.status();
   EXPECT_EQ(arguments->program, "flights");
   EXPECT_EQ(arguments->config_file, "a.toml");
@@ -28,6 +28,7 @@ TEST(Arguments, ReadsTheFlagsEveryProgramHas) {
                           Arguments::Setting{"log.level", "debug", "--log-level"}));
   EXPECT_TRUE(arguments->print_config);
   EXPECT_EQ(arguments->graph, "g.svg");
+  EXPECT_TRUE(arguments->profile);
   EXPECT_FALSE(arguments->help);
 }
 

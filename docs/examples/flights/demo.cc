@@ -186,6 +186,7 @@ absl::Status Demo::finish(steady_clock::duration took) {
   }
   std::fprintf(out_, "\n%s\n%s\n%s", delay_by_wind(results_).c_str(), worst_carrier_days(results_).c_str(),
                summary(took).c_str());
+  if (options_.profile) std::fprintf(out_, "\n%s", profile_text(run_->metrics(), took).c_str());
   return absl::OkStatus();
 }
 

@@ -23,6 +23,7 @@ struct DemoOptions {
   std::string bootstrap = {};               ///< HOST:PORT of a real broker; empty: an embedded one
   bool keep_topics = false;                 ///< leave the topics on the real broker
   std::uint64_t seed = 1;                   ///< of the order of arrival
+  bool profile = false;                     ///< say at the end where the time went
   std::optional<int> port = {};             ///< serve a page there that shows the run; 0: a free one
   slipstream::RuntimeConfig runtime = {};
   std::stop_token stop = {};  ///< asks it to end early: what was read is drained, no files are written
