@@ -68,7 +68,7 @@ TEST(Generator, NumbersPersonsAndAuctionsFrom1000On) {
 TEST(Generator, ComesInOrderOfTimeAtTheGivenRate) {
   EXPECT_EQ(time_of(some()[0]), EventTime(1'436'918'400s));
   EXPECT_EQ(time_of(some()[49'999]), EventTime(1'436'918'404s + 999ms));
-  const Generator slow({.events_per_second = 1000});
+  const Generator slow({.between = 1ms});
   EXPECT_EQ(time_of(slow.event(49'999)), EventTime(1'436'918'449s + 999ms));
 }
 
