@@ -4,7 +4,7 @@
 #include <chrono>
 #include <iterator>
 #include <string>
-#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "bench/nexmark/all.h"
@@ -101,6 +101,34 @@ TEST(NexmarkQueries, DoSoWhenManyTimesAreEqual) {
 /// Windows with two events, where auctions share the first place; the hours of more than a day.
 TEST(NexmarkQueries, DoSoWhenThereIsTimeBetweenEvents) {
   expect_all_as_naive(Generator({.between = 5s}).events(20'000));
+}
+
+template <class Row>
+void expect_as_naive(const Query<Row>& query, const std::vector<Event>& events, const Lines& expected) {
+  Lines naively;
+  query.naive(events, [&](const Row& row) { naively.push_back(text_of(row)); });
+  expect_same(query.name + std::string(", naively"), expected, naively);
+  expect_same(query.name, expected, results_of(query, events, 1, 1));
+}
+Bid bid(std::uint64_t bidder, std::uint64_t price, std::string channel, std::string url) {
+  return {1, bidder, price, std::move(channel), std::move(url), EventTime(), ""};
+}
+
+TEST(NexmarkQueries, RankEqualBidsAsTheyCame) {
+  expect_as_naive(
+      Query<Q19Row>{"q19", q19, naive::q19},
+      {bid(1, 200, "", ""), bid(2, 300, "", ""), bid(3, 200, "", ""), bid(4, 300, "", "")},
+      {"1 1 200 \"\" \"\" 0us \"\" 1 ", "1 2 300 \"\" \"\" 0us \"\" 1 ", "1 1 200 \"\" \"\" 0us \"\" 2 ",
+       "1 3 200 \"\" \"\" 0us \"\" 3 ", "1 4 300 \"\" \"\" 0us \"\" 2 ", "1 1 200 \"\" \"\" 0us \"\" 3 ",
+       "1 3 200 \"\" \"\" 0us \"\" 4 "});
+}
+TEST(NexmarkQueries, FindTheChannelsIdInTheUrl) {
+  expect_as_naive(
+      Query<Q21Row>{"q21", q21, naive::q21},
+      {bid(1, 5, "Google", ""), bid(2, 5, "x", "channel_id=7"),
+       bid(3, 5, "x", "https://a/?b=c&channel_id=8&d=e"), bid(4, 5, "x", "https://a/?channel_id=9"),
+       bid(5, 5, "x", "https://a/?b&channel_id=")},
+      {"1 1 5 \"Google\" \"1\" ", "1 2 5 \"x\" \"7\" ", "1 3 5 \"x\" \"8\" ", "1 5 5 \"x\" \"\" "});
 }
 
 /// The time it is comes from the test: windows close when the clock says so, without another event.
