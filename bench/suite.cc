@@ -127,9 +127,15 @@ void Suite::compare(const Comparison& c) {
 }
 
 void Suite::report(const Measurement& m) {
-  std::printf("%-36s %14s %s\n", m.name.c_str(), number(m.value).c_str(), m.unit.c_str());
+  std::printf("%-36s %14s %s", m.name.c_str(), number(m.value).c_str(), m.unit.c_str());
+  Row row{m.name, {{"value", m.value}}, {{"unit", m.unit}}};
+  if (m.published > 0) {
+    std::printf(", published elsewhere: %s", number(m.published).c_str());
+    row.numbers.emplace_back("published", m.published);
+  }
+  std::printf("\n");
   std::fflush(stdout);
-  rows_.push_back({m.name, {{"value", m.value}}, {{"unit", m.unit}}});
+  rows_.push_back(std::move(row));
 }
 
 void Suite::draw(const Chart& chart) {

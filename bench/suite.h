@@ -56,6 +56,7 @@ struct Measurement {
   std::string name;
   double value = 0;
   std::string unit;
+  double published = 0;  ///< the same by somebody else, elsewhere; 0: nobody says
 };
 
 /// y over x, both on logarithmic scales, one line for each name.
