@@ -316,7 +316,9 @@ absl::Status Engine::open_sink(SinkState& sink, Stage& stage) {
   env.log = [this](LogLevel level, std::string_view component, std::string_view message) {
     log(level, component, std::string(message));
   };
-  env.memory_budget = config_.memory_budget / 4;
+  const auto sinks = std::count_if(stages_.begin(), stages_.end(),
+                                   [](const auto& other) { return other->node->sink != nullptr; });
+  env.memory_budget = config_.memory_budget / 4 / static_cast<std::size_t>(sinks);
   env.config = &config_;
   if (absl::Status status = sink.node->sink->open(env); !status.ok())
     return annotate(status, sink.node->name);
@@ -839,6 +841,7 @@ Metrics Engine::metrics() const {
       n.waiting += lane->waiting();
       n.blocked += lane->blocked();
       n.queue_bytes += lane->queue_bytes();
+      if (lane->waits_for_sink()) n.blocked_by = node->sink->name();
       std::uint64_t fullest = 0;
       for (const auto& edge : lane->edges()) {
         std::uint64_t bytes = 0;

@@ -268,7 +268,8 @@ void Lane::run() noexcept {
   was_idle_ = !more;
   if (was_idle_) {
     idle_since_ = wall();
-    idle_blocked_ = wants_room_.load(std::memory_order_relaxed);
+    waits_for_sink_.store(sink_ && head().has_pending(), std::memory_order_relaxed);
+    idle_blocked_ = wants_room_.load(std::memory_order_relaxed) || waits_for_sink();
   }
   if (detail::kChecked) is_running_.store(false);  // before the executor may run it again
   if (more) {
