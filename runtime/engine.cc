@@ -317,7 +317,9 @@ absl::Status Engine::open_sink(SinkState& sink, Stage& stage) {
   env.log = [this](LogLevel level, std::string_view component, std::string_view message) {
     log(level, component, std::string(message));
   };
-  env.memory_budget = config_.memory_budget / 4;
+  const auto sinks = std::count_if(stages_.begin(), stages_.end(),
+                                   [](const auto& other) { return other->node->sink != nullptr; });
+  env.memory_budget = config_.memory_budget / 4 / static_cast<std::size_t>(sinks);
   env.config = &config_;
   if (absl::Status status = sink.node->sink->open(env); !status.ok())
     return annotate(status, sink.node->name);
@@ -849,6 +851,7 @@ Metrics Engine::metrics() const {
       n.queue_bytes += lane->queue_bytes();
       const OutEdge* fullest = lane->is_blocked() ? lane->fullest_edge() : nullptr;
       if (fullest) n.blocked_by = fullest->to->node->name;
+      if (lane->waits_for_sink()) n.blocked_by = node->sink->name();
       for (const auto& edge : lane->edges()) blocked_by[edge->to->node->name] += edge->blocked.get();
     }
     n.watermark = least;

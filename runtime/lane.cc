@@ -283,7 +283,8 @@ void Lane::run() noexcept {
 
 void Lane::begin_idle(std::chrono::nanoseconds at) {
   idle_since_ = at;
-  idle_blocked_ = is_blocked();
+  waits_for_sink_.store(sink_ && head().has_pending(), std::memory_order_relaxed);
+  idle_blocked_ = is_blocked() || waits_for_sink();
   blocking_ = idle_blocked_ ? fullest_edge() : nullptr;
 }
 

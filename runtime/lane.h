@@ -110,6 +110,8 @@ class Lane : public detail::LaneServices {
   /// The edge that leads to the fullest queue; null when there is none.
   OutEdge* fullest_edge() const;
   bool is_blocked() const { return wants_room_.load(std::memory_order_relaxed); }
+  /// Its connector took no more when it was offered the last records.
+  bool waits_for_sink() const { return waits_for_sink_.load(std::memory_order_relaxed); }
   std::chrono::nanoseconds waiting() const { return std::chrono::nanoseconds(waiting_.get()); }
   std::chrono::nanoseconds blocked() const { return std::chrono::nanoseconds(blocked_.get()); }
 
@@ -178,6 +180,7 @@ class Lane : public detail::LaneServices {
   std::atomic<std::int64_t> outstanding_{0};
   std::atomic<bool> wants_room_{false};
   std::atomic<bool> wants_idle_{false};
+  std::atomic<bool> waits_for_sink_{false};
   std::atomic<bool> timer_due_{false};
   std::atomic<std::uint64_t> queue_bytes_{0};
   std::atomic<std::int64_t> sent_watermark_{kMinTime.time_since_epoch().count()};

@@ -34,10 +34,11 @@ struct NodeMetrics {
   /// Of the node's stage; zero for nodes in the middle of a chain, which share their stage's lanes.
   std::chrono::nanoseconds waiting{0};  ///< lanes had nothing to do
   std::chrono::nanoseconds blocked{0};  ///< lanes had work, but what they sent before was not taken yet
-  std::string blocked_by;               ///< now: the node with the fullest queue among those it sends to
-  std::string mostly_blocked_by;        ///< the one that was so for most of that time
-  std::uint64_t queue_bytes = 0;        ///< in its inboxes
-  EventTime watermark = kMinTime;       ///< of what it emits; kMaxTime when it has ended
+  std::string blocked_by;          ///< now: the node with the fullest queue among those it sends to; of a
+                                   ///< sink, its connector
+  std::string mostly_blocked_by;   ///< the node that was so for most of that time
+  std::uint64_t queue_bytes = 0;   ///< in its inboxes
+  EventTime watermark = kMinTime;  ///< of what it emits; kMaxTime when it has ended
 };
 
 struct PartitionMetrics {

@@ -230,6 +230,7 @@ class Stream {
                   "mutable lambda)");
     static_assert(Mapper<F, T>, "map() needs a function that returns a value; to look on, use sink()");
     using Out = std::remove_cvref_t<detail::ResultOf<const F&, T>>;
+    static_assert(!std::same_as<Out, bool>, "a stream of bool is not supported: use a struct or an enum");
     using Op = detail::Map<T, Out, F>;
     detail::Node& node = add("map", detail::Role::chained, {}, here);
     detail::define_chained<T, Op>(node, std::make_shared<const F>(std::move(f)));
@@ -307,7 +308,7 @@ class Stream {
   /// than once. Keys are numbers, bools, enums, strings, times, and optionals, pairs, tuples and structs with
   /// SLIPSTREAM_FIELDS made of them.
   template <class F>
-  KeyedStream<T, F> key_by(F key_of) const {
+  auto key_by(F key_of) const {
     static_assert(std::invocable<const F&, const T&>,
                   "key_by() needs a member or a const function of the stream's record");
     if constexpr (std::invocable<const F&, const T&>) {
@@ -319,8 +320,8 @@ class Stream {
           !KeySelector<F, T> ||
               detail::Storable<std::remove_cvref_t<std::invoke_result_t<const F&, const T&>>>,
           "key_by() keeps keys longer than records: return a std::string instead of a std::string_view");
+      return KeyedStream<T, F>(*this, std::make_shared<const F>(std::move(key_of)));
     }
-    return KeyedStream<T, F>(*this, std::make_shared<const F>(std::move(key_of)));
   }
 
   /// Ends a branch in a connector.
@@ -371,21 +372,21 @@ class Stream {
   void window(W&&) const {
     static_assert(detail::kNever<W>, "window() needs a keyed stream: call key_by(...) first");
   }
-  template <class... Args>
+  template <class... Types, class... Args>
   void aggregate(Args&&...) const {
     static_assert(detail::kNever<T>, "aggregate() needs a keyed stream: call key_by(...) first");
   }
-  template <class... Args>
+  template <class... Types, class... Args>
   void process(Args&&...) const {
     static_assert(detail::kNever<T>, "process() needs a keyed stream: call key_by(...) first");
   }
-  template <class... Args>
-  void as_of_join(Args&&...) const {
-    static_assert(detail::kNever<T>, "as_of_join() needs a keyed stream: call key_by(...) first");
+  template <class Right, class F>
+  void as_of_join(std::string_view, const Right&, AsOfOptions, F) const {
+    static_assert(detail::kNever<F>, "as_of_join() needs a keyed stream: call key_by(...) first");
   }
-  template <class... Args>
-  void interval_join(Args&&...) const {
-    static_assert(detail::kNever<T>, "interval_join() needs a keyed stream: call key_by(...) first");
+  template <class Right, class F>
+  void interval_join(std::string_view, const Right&, Interval, F) const {
+    static_assert(detail::kNever<F>, "interval_join() needs a keyed stream: call key_by(...) first");
   }
   template <class F>
   void event_time(F&&, EventTimeOptions = {}) const {
@@ -732,6 +733,12 @@ class KeyedStream {
     return StreamWithLate<Out, T>(stream_.graph(), node);
   }
 
+  template <class Right, class F>
+  void as_of_join(std::string_view, const Stream<Right>&, AsOfOptions, F) const {
+    static_assert(detail::kNever<F>,
+                  "as_of_join() needs both sides keyed: call key_by(...) on the right one");
+  }
+
   /// Joins each two records of both sides that have the same key and lie within the interval: f makes one
   /// value of (const T&, const Right&), or an optional of one where not every pair counts. A pair is made as
   /// soon as both are there, and carries the later of the two times, a RecordId of its own and no headers; an
@@ -763,6 +770,11 @@ class KeyedStream {
     };
     detail::connect_with_late<Op>(node);
     return StreamWithLate<typename Op::Out, T>(stream_.graph(), node);
+  }
+  template <class Right, class F>
+  void interval_join(std::string_view, const Stream<Right>&, Interval, F) const {
+    static_assert(detail::kNever<F>,
+                  "interval_join() needs both sides keyed: call key_by(...) on the right one");
   }
 
   const Stream<T>& stream() const { return stream_; }

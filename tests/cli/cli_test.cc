@@ -23,7 +23,7 @@ TEST(Tool, HelpListsTheCommands) {
   EXPECT_THAT(help.out,
               AllOf(StartsWith("usage: slipstream COMMAND [flags]\n"), HasSubstr("\n  broker    run "),
                     HasSubstr("\n  produce   "), HasSubstr("\n  consume   "), HasSubstr("\n  new       "),
-                    HasSubstr("\n  version   ")));
+                    HasSubstr("\n  demo      "), HasSubstr("\n  version   ")));
   EXPECT_EQ(help.err, "");
 }
 
@@ -42,7 +42,7 @@ TEST(Tool, NamesTheNearestCommand) {
 }
 
 TEST(Tool, EveryCommandHasHelp) {
-  for (const char* command : {"broker", "produce", "consume", "cache", "new", "version"}) {
+  for (const char* command : {"demo", "broker", "produce", "consume", "cache", "new", "version"}) {
     const Ended help = run_tool({command, "--help"});
     EXPECT_EQ(help.code, 0) << command;
     EXPECT_THAT(help.out, StartsWith("usage: slipstream " + std::string(command)));
@@ -110,6 +110,13 @@ TEST(Tool, PrintsItsSettings) {
   EXPECT_THAT(ended.out, ::testing::Not(HasSubstr("S3CR3T")));
   EXPECT_THAT(run_tool({"consume", "--print-config", "--brokers", "b:2"}).out,
               ::testing::ContainsRegex("kafka.brokers = \"b:2\" +# --brokers\n"));
+}
+
+TEST(Tool, SaysThatItsOutputIsFull) {
+  Process full({"/bin/sh", "-c", SLIPSTREAM_BUILD_DIR "/slipstream version >/dev/full"});
+  EXPECT_EQ(full.wait(), 1);
+  EXPECT_EQ(full.err().all(),
+            "slipstream version: can't write to the standard output: No space left on device\n");
 }
 
 TEST(Version, NamesWhatIsLinked) {

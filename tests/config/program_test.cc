@@ -2,8 +2,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdio>
+#include <fstream>
 #include <functional>
+#include <iterator>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "slipstream/slipstream.h"
@@ -69,6 +73,69 @@ TEST(Program, DrawsNamesWithQuotesInThem) {
   });
   EXPECT_EQ(ended.code, 0);
   EXPECT_THAT(ended.out, HasSubstr(R"(label="source\nthe \"first\" \\ source"])"));
+}
+
+TEST(Program, DrawsItsGraphIntoAFile) {
+  const std::string folder = ::testing::TempDir();
+  for (const auto& [name, begin] : {std::pair("graph.dot", "digraph"), std::pair("graph.svg", "<?xml")}) {
+    const std::string file = folder + name;
+    const Ended ended = run({("--graph=" + file).c_str()});
+    EXPECT_EQ(ended.code, 0) << ended.err;
+    EXPECT_EQ(ended.out, "");
+    std::ifstream drawn(file);
+    EXPECT_THAT(std::string(std::istreambuf_iterator<char>(drawn), {}),
+                AllOf(::testing::StartsWith(begin), HasSubstr("count")));
+    std::remove(file.c_str());
+  }
+}
+
+TEST(Program, SaysWhyItsGraphCannotBeDrawn) {
+  const Ended text = run({"--graph=/nowhere/graph.dot"});
+  EXPECT_EQ(text.code, 2);
+  EXPECT_EQ(text.err, "words: can't write /nowhere/graph.dot: No such file or directory\n");
+  const Ended picture = run({"--graph=/nowhere/graph.svg"});
+  EXPECT_EQ(picture.code, 2);
+  EXPECT_THAT(picture.err,
+              HasSubstr("words: can't draw /nowhere/graph.svg: graphviz's dot failed; is graphviz "
+                        "installed? --graph=FILE.dot needs nothing\n"));
+}
+
+TEST(Program, EndsWithTheCodeOfWhatWentWrong) {
+  const Ended bad = run({"--log-level=error"}, [](App& app) {
+    app.source("numbers", from(std::vector<std::string>{"1", "two"}))
+        .map([](const std::string& s) { return std::stoi(s); })
+        .named("parse")
+        .sink([](int) {});
+  });
+  EXPECT_EQ(bad.code, 4);
+  EXPECT_EQ(bad.err, "words: parse: in-memory records partition 0 offset 1: stoi\n");
+  const Ended twice = run({"--log-level=error"}, [](App& app) {
+    app.source(from(std::vector<int>{1}))
+        .key_by([](int n) { return n; })
+        .count("count")
+        .sink([](const auto&) {});
+  });
+  EXPECT_EQ(twice.code, 2);
+  EXPECT_THAT(twice.err, HasSubstr("words: two nodes are named 'count': "));
+}
+
+// A program that doesn't give itself to App::main() speaks for itself.
+TEST(Library, PrintsNothing) {
+  ::testing::internal::CaptureStdout();
+  ::testing::internal::CaptureStderr();
+  for (const bool fails : {false, true}) {
+    App app;
+    app.source("numbers", from(std::vector<std::string>{"1", fails ? "two" : "2"}))
+        .map([](const std::string& s) { return std::stoi(s); })
+        .key_by([](int n) { return n; })
+        .count("count")
+        .sink([](const auto&) {});
+    EXPECT_EQ(app.run().ok(), !fails);
+  }
+  App mistaken;
+  EXPECT_FALSE(mistaken.run().ok());
+  EXPECT_EQ(::testing::internal::GetCapturedStdout(), "");
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
 }
 
 TEST(Program, RefusesMistakesInItsCommandLine) {

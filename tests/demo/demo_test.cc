@@ -3,6 +3,8 @@
 #include <signal.h>
 
 #include <filesystem>
+#include <iterator>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -46,12 +48,32 @@ TEST(FlightsDemo, CountsFlightsThatCameTooLate) {
                                 HasSubstr("late = 336,776\n     out of order"), Not(HasSubstr(" + 0 late"))));
 }
 
+/// The counts per partition in each line that says that all of them wait.
+std::vector<std::vector<std::int64_t>> counts_while_all_wait(const std::string& text) {
+  const std::string begin = "16 of 16 wait for weather, which is held back; read per partition";
+  std::vector<std::vector<std::int64_t>> lines;
+  for (std::size_t at = 0; (at = text.find(begin, at)) != std::string::npos;) {
+    at += begin.size();
+    std::istringstream numbers(text.substr(at, text.find('\n', at) - at));
+    lines.emplace_back(std::istream_iterator<std::int64_t>(numbers), std::istream_iterator<std::int64_t>());
+  }
+  return lines;
+}
+
 TEST(FlightsDemo, FlightsStandStillWhileTheWeatherIsHeldBack) {
   DemoOptions options = fast(2);
-  options.pace = Pace{4s, 2s};
+  options.pace = Pace{7s, 5s};
   const Shown shown = run(options);
   ASSERT_EQ(shown.status, absl::OkStatus()) << shown.text;
-  EXPECT_THAT(shown.text, HasSubstr("16 of 16 wait for weather, which is held back"));
+  const auto lines = counts_while_all_wait(shown.text);
+  ASSERT_GE(lines.size(), 2u) << shown.text;
+  const auto batch = static_cast<std::int64_t>(options.runtime.batch_max_records);
+  for (std::size_t p = 0; p < 16; ++p) {
+    ASSERT_EQ(lines.front().size(), 16u);
+    ASSERT_EQ(lines.back().size(), 16u);
+    EXPECT_LE(lines.back()[p] - lines.front()[p], batch) << "partition " << p;
+  }
+  EXPECT_THAT(shown.text, testing::ContainsRegex("join holds [0-9,]+, peak [1-9]"));
 }
 
 TEST(FlightsDemo, StoppedEarlyItSaysHowFarItGotAndWritesNoFiles) {

@@ -356,6 +356,17 @@ TEST(KafkaSource, AnUnreachableBrokerIsSaidWithin2sAndGivenUpInTheEnd) {
             "failed: Connection refused; gave up after 3 s; is it running, and is the address right?");
 }
 
+TEST(KafkaSource, AnUnreachableBrokerIsNotPrintedWhereNobodyListens) {
+  testing::internal::CaptureStdout();
+  testing::internal::CaptureStderr();
+  App app;
+  app.source(kafka::source("orders", text(), {.brokers = kNobody, .connect_timeout = 300ms}))
+      .sink([](const std::string&) {});
+  EXPECT_TRUE(absl::IsUnavailable(app.run()));
+  EXPECT_EQ(testing::internal::GetCapturedStdout(), "");
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+}
+
 TEST(KafkaSource, ANameThatResolvesToNothingIsSaid) {
   SourceOptions options{.brokers = "no-such-host.invalid:9092", .connect_timeout = 1s};
   const absl::Status status = open_error("orders", options);

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "fakes.h"
 #include "mistaken.h"
 #include "slipstream/app.h"
 #include "slipstream/testing.h"
@@ -44,6 +45,25 @@ TEST(ConnectorUse, OneSinkIsWrittenToOnce) {
             "the sink 'nowhere' is used twice, at connectors_test.cc:40 and connectors_test.cc:41: "
             "merge() the "
             "streams in front of it, or make two sinks");
+}
+
+// However many there are: half of the budget is for what connectors hold.
+TEST(ConnectorUse, AllShareOneMemoryBudget) {
+  for (const std::size_t each : std::vector<std::size_t>{1, 2, 5}) {
+    auto journal = std::make_shared<Journal>();
+    std::vector<std::shared_ptr<FakeSource>> sources;
+    std::vector<std::shared_ptr<FakeSink>> sinks;
+    App app;
+    app.tune([](RuntimeConfig& c) { c.memory_budget = 80 << 20; });
+    for (std::size_t i = 0; i < each; ++i) {
+      sources.push_back(std::make_shared<FakeSource>(FakeSource::Options{}, journal));
+      sinks.push_back(std::make_shared<FakeSink>(FakeSink::Options{}, journal));
+      app.source(decoded(sources.back(), text())).sink(encoded(sinks.back(), text()));
+    }
+    ASSERT_EQ(app.run(), absl::OkStatus());
+    for (const auto& source : sources) EXPECT_EQ(source->env().memory_budget, (20 << 20) / each);
+    for (const auto& sink : sinks) EXPECT_EQ(sink->env().memory_budget, (20 << 20) / each);
+  }
 }
 
 TEST(ConnectorUse, SourcesWithoutANameHaveNamesOfTheirOwn) {

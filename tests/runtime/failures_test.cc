@@ -3,12 +3,15 @@
 
 #include <functional>
 #include <future>
+#include <optional>
+#include <ranges>
 #include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "fakes.h"
+#include "slipstream/async_source.h"
 #include "slipstream/generator.h"
 #include "waiting.h"
 
@@ -383,6 +386,32 @@ TEST_F(Connectors, ASourceThatCannotCommit) {
   in.commits = true;
   in.on_commit = [](auto) { return absl::UnavailableError("the coordinator is gone"); };
   EXPECT_EQ(run().status, absl::UnavailableError("source: the coordinator is gone"));
+}
+
+// What a program reads from its own code names the record, too.
+TEST(Failure, InARangeNamesTheElement) {
+  App app;
+  app.source("rows", from(std::views::iota(135) |
+                          std::views::transform([](int n) { return check(std::to_string(n)); })))
+      .sink(kNothing);
+  EXPECT_EQ(run_to_end(app).status, absl::UnknownError("rows: the range failed at element 2: boom"));
+}
+
+TEST(Failure, InACallableNamesTheRecord) {
+  App app;
+  app.source("rows", generate([n = 135]() mutable { return std::optional(check(std::to_string(n++))); }))
+      .sink(kNothing);
+  EXPECT_EQ(run_to_end(app).status, absl::UnknownError("rows: the callable failed at record 2: boom"));
+}
+
+AsyncGenerator<std::string> rows_from(int n) {
+  for (;; ++n) co_yield check(std::to_string(n));
+}
+
+TEST(Failure, InACoroutineNamesTheRecord) {
+  App app;
+  app.source("rows", from(rows_from(135))).sink(kNothing);
+  EXPECT_EQ(run_to_end(app).status, absl::UnknownError("rows: the coroutine failed at record 2: boom"));
 }
 
 TEST(Failure, OfTheSecondSourceClosesTheFirst) {

@@ -309,6 +309,43 @@ TEST(Stop, SaysThatAFunctionDoesNotReturn) {
   EXPECT_TRUE(absl::IsDeadlineExceeded((*run)->wait()));
 }
 
+/// Rows that wait in a join for weather which doesn't come.
+int hold_rows() {
+  const char* const argv[] = {"program"};
+  App app(1, argv);
+  auto journal = std::make_shared<Journal>();
+  auto rows = std::make_shared<FakeSource>(FakeSource::Options{.name = "rows", .finished = false}, journal);
+  auto weather =
+      std::make_shared<FakeSource>(FakeSource::Options{.name = "weather", .finished = false}, journal);
+  for (int i = 1; i <= 12; ++i) rows->push(std::to_string(i));
+  const auto time = [](const std::string& s) { return EventTime(std::chrono::seconds(std::stoi(s))); };
+  const auto key = [](const std::string&) { return 1; };
+  auto left = app.source("rows", decoded(rows, text())).event_time(time);
+  auto right = app.source("weather", decoded(weather, text())).event_time(time);
+  left.sink([](const std::string& s) {
+    if (s != "12") return;
+    std::puts("running");
+    std::fflush(stdout);
+  });
+  left.key_by(key)
+      .as_of_join("row weather", right.key_by(key), {},
+                  [](const std::string& l, const std::string*) { return l; })
+      .sink([](const std::string&) {});
+  return app.main();
+}
+
+TEST(Signals, LeaveWordOfWhatIsHeld) {
+  if (Child::is_one()) std::_Exit(hold_rows());
+  Child child;
+  ASSERT_TRUE(child.prints("running\n")) << child.output();
+  child.signal(SIGINT);
+  EXPECT_EQ(child.exit_code(), 1) << child.output();
+  EXPECT_NE(child.output().find(
+                "program: stopped before everything was finished: 12 records held by 'row weather'\n"),
+            std::string::npos)
+      << child.output();
+}
+
 TEST(Signals, LeaveAProgramThatCannotDrainItsTime) {
   if (Child::is_one()) std::_Exit(run_program(10));
   Child child;
