@@ -89,6 +89,18 @@ TEST(Topic, MayBeTheDependentOrADependencyOfACheckpoint) {
   EXPECT_EQ(checkpoint.dependency("weather")->marker, at(5));
 }
 
+TEST(Topic, HasTheMarkersOfACheckpointInItsValuesToo) {
+  struct Reading {
+    EventTime at;
+  };
+  using Of = Message<std::string, Reading>;
+  const EventTime sent{std::chrono::seconds(1)}, read{std::chrono::seconds(2)};
+  const Of message{.key = "k", .value = {read}, .timestamp = sent};
+  const RecordInfo record{};
+  EXPECT_EQ(MarkerOf<Of>(&Reading::at)(message, record), read);
+  EXPECT_EQ(MarkerOf<Of>(&Of::timestamp)(message, record), sent);
+}
+
 TEST(Topic, ReadsKeysThroughACodec) {
   const std::string topic = new_topic(1);
   produce(topic, {{.key = "7", .value = "seven"}, {.key = "-1", .value = "minus one"}});
