@@ -82,32 +82,9 @@ absl::Status Engine::open() {
     }
     if (node->is_dead_letters) dead_letters_ = node.get();
   }
-  if (absl::Status s = open_parts(graph_.stores); !s.ok()) {
+  if (absl::Status s = open_connectors(); !s.ok()) {
     close_connectors();
-    return s;
-  }
-  for (auto& source : sources_) {
-    if (absl::Status s = open_source(*source); !s.ok()) {
-      close_connectors();
-      return s;
-    }
-  }
-  make_stages();
-  for (auto& stage : stages_) {
-    if (!stage->node->sink) continue;
-    sinks_.push_back({stage->node});
-    if (absl::Status s = open_sink(sinks_.back(), *stage); !s.ok()) {
-      close_connectors();
-      return s;
-    }
-  }
-  for (auto& source : sources_) {
-    source->node->source_switch->attach({[this] { notify_all(); }, source->node->name,
-                                         static_cast<int>(source->partitions.size()),
-                                         can_seek(*source->node)});
-  }
-  if (absl::Status s = open_parts(graph_.parts); !s.ok()) {  // which may seek
-    close_connectors();
+    run_exit_hooks();
     return s;
   }
   if (guarantee() == Guarantee::none) {
@@ -120,6 +97,25 @@ absl::Status Engine::open() {
     }
   }
   return absl::OkStatus();
+}
+
+absl::Status Engine::open_connectors() {
+  if (absl::Status s = open_parts(graph_.stores); !s.ok()) return s;
+  for (auto& source : sources_) {
+    if (absl::Status s = open_source(*source); !s.ok()) return s;
+  }
+  make_stages();
+  for (auto& stage : stages_) {
+    if (!stage->node->sink) continue;
+    sinks_.push_back({stage->node});
+    if (absl::Status s = open_sink(sinks_.back(), *stage); !s.ok()) return s;
+  }
+  for (auto& source : sources_) {
+    source->node->source_switch->attach({[this] { notify_all(); }, source->node->name,
+                                         static_cast<int>(source->partitions.size()),
+                                         can_seek(*source->node)});
+  }
+  return open_parts(graph_.parts);  // which may seek
 }
 
 void Engine::apply_overrides() {
