@@ -143,7 +143,8 @@ absl::Status Engine::check() const {
   }
   if (config_.parallelism < 1) return absl::InvalidArgumentError("the parallelism must be at least 1");
   for (auto check : {&Engine::check_names, &Engine::check_connectors, &Engine::check_event_time,
-                     &Engine::check_dependencies, &Engine::check_revisions, &Engine::check_dead_letters}) {
+                     &Engine::check_dependencies, &Engine::check_revisions, &Engine::check_dead_letters,
+                     &Engine::check_retries}) {
     if (absl::Status s = (this->*check)(); !s.ok()) return s;
   }
   for (const auto& [name, overrides] : config_.nodes) {
@@ -270,6 +271,14 @@ absl::Status Engine::check_dead_letters() const {
           "'" + node->name +
           "' diverts records to dead letters, but nothing reads App::dead_letters(); give it a sink");
     }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Engine::check_retries() const {
+  for (const auto& node : graph_.nodes) {
+    if (node->errors.retries >= 0 && node->errors.backoff >= Duration{0}) continue;
+    return absl::InvalidArgumentError("'" + node->name + "': retries and their backoff can't be negative");
   }
   return absl::OkStatus();
 }

@@ -101,6 +101,7 @@ class Engine {
   absl::Status check_dependencies() const;
   absl::Status check_revisions() const;
   absl::Status check_dead_letters() const;
+  absl::Status check_retries() const;
   absl::Status open_connectors();
   absl::Status open_source(Source& source);
   absl::Status open_sink(SinkState& sink, Stage& stage);
