@@ -83,32 +83,9 @@ absl::Status Engine::open() {
     }
     if (node->is_dead_letters) dead_letters_ = node.get();
   }
-  if (absl::Status s = open_parts(graph_.stores); !s.ok()) {
+  if (absl::Status s = open_connectors(); !s.ok()) {
     close_connectors();
-    return s;
-  }
-  for (auto& source : sources_) {
-    if (absl::Status s = open_source(*source); !s.ok()) {
-      close_connectors();
-      return s;
-    }
-  }
-  make_stages();
-  for (auto& stage : stages_) {
-    if (!stage->node->sink) continue;
-    sinks_.push_back({stage->node});
-    if (absl::Status s = open_sink(sinks_.back(), *stage); !s.ok()) {
-      close_connectors();
-      return s;
-    }
-  }
-  for (auto& source : sources_) {
-    source->node->source_switch->attach({[this] { notify_all(); }, source->node->name,
-                                         static_cast<int>(source->partitions.size()),
-                                         can_seek(*source->node)});
-  }
-  if (absl::Status s = open_parts(graph_.parts); !s.ok()) {  // which may seek
-    close_connectors();
+    run_exit_hooks();
     return s;
   }
   if (guarantee() == Guarantee::none) {
@@ -121,6 +98,25 @@ absl::Status Engine::open() {
     }
   }
   return absl::OkStatus();
+}
+
+absl::Status Engine::open_connectors() {
+  if (absl::Status s = open_parts(graph_.stores); !s.ok()) return s;
+  for (auto& source : sources_) {
+    if (absl::Status s = open_source(*source); !s.ok()) return s;
+  }
+  make_stages();
+  for (auto& stage : stages_) {
+    if (!stage->node->sink) continue;
+    sinks_.push_back({stage->node});
+    if (absl::Status s = open_sink(sinks_.back(), *stage); !s.ok()) return s;
+  }
+  for (auto& source : sources_) {
+    source->node->source_switch->attach({[this] { notify_all(); }, source->node->name,
+                                         static_cast<int>(source->partitions.size()),
+                                         can_seek(*source->node)});
+  }
+  return open_parts(graph_.parts);  // which may seek
 }
 
 void Engine::apply_overrides() {
@@ -148,7 +144,8 @@ absl::Status Engine::check() const {
   }
   if (config_.parallelism < 1) return absl::InvalidArgumentError("the parallelism must be at least 1");
   for (auto check : {&Engine::check_names, &Engine::check_connectors, &Engine::check_event_time,
-                     &Engine::check_dependencies, &Engine::check_revisions, &Engine::check_dead_letters}) {
+                     &Engine::check_dependencies, &Engine::check_revisions, &Engine::check_dead_letters,
+                     &Engine::check_retries}) {
     if (absl::Status s = (this->*check)(); !s.ok()) return s;
   }
   for (const auto& [name, overrides] : config_.nodes) {
@@ -275,6 +272,14 @@ absl::Status Engine::check_dead_letters() const {
           "'" + node->name +
           "' diverts records to dead letters, but nothing reads App::dead_letters(); give it a sink");
     }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Engine::check_retries() const {
+  for (const auto& node : graph_.nodes) {
+    if (node->errors.retries >= 0 && node->errors.backoff >= Duration{0}) continue;
+    return absl::InvalidArgumentError("'" + node->name + "': retries and their backoff can't be negative");
   }
   return absl::OkStatus();
 }

@@ -37,7 +37,8 @@ class Engine {
   ~Engine();
   Engine(const Engine&) = delete;
 
-  /// Checks the graph, opens sources and sinks, makes the lanes. After an error everything is closed again.
+  /// Checks the graph, opens sources and sinks, makes the lanes. After an error everything is closed again,
+  /// and the exit hooks have run unless the graph itself is mistaken.
   absl::Status open();
   /// Gives every lane its first turn.
   void start();
@@ -100,6 +101,8 @@ class Engine {
   absl::Status check_dependencies() const;
   absl::Status check_revisions() const;
   absl::Status check_dead_letters() const;
+  absl::Status check_retries() const;
+  absl::Status open_connectors();
   absl::Status open_source(Source& source);
   absl::Status open_sink(SinkState& sink, Stage& stage);
   using Parts = std::vector<std::pair<std::string, std::shared_ptr<detail::RunPart>>>;

@@ -164,7 +164,7 @@ absl::StatusOr<bool> Outbox::produce(const std::string& topic, int partition, co
 }
 
 absl::Status Outbox::too_large(const std::string& topic, const OutRecord& record, std::size_t size) const {
-  return absl::ResourceExhaustedError(
+  return absl::InvalidArgumentError(  // and so nothing that passes: it isn't offered again
       "kafka topic '" + topic + "': the record with " +
       key_text(record.key ? record.key->data() : nullptr, record.key ? record.key->size() : 0) + " has " +
       std::to_string(size) + " bytes, more than message.max.bytes = " + max_message_bytes_ +

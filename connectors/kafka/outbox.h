@@ -55,6 +55,8 @@ class Outbox {
   /// How many of the records taken first are delivered, or the first failed delivery.
   absl::StatusOr<std::uint64_t> delivered() const;
   std::uint64_t taken() const { return taken_; }
+  /// No broker answers at the moment.
+  bool is_cut_off() const { return client_->is_cut_off(); }
   /// Sends what is there without waiting for more.
   void flush();
   /// Waits for delivery of everything taken, or a failure. False when the time is over.

@@ -64,6 +64,9 @@ absl::StatusOr<int> KafkaSink::choose_partition(const OutRecord& record) const {
 }
 
 absl::StatusOr<std::size_t> KafkaSink::write(std::span<const OutRecord> records) {
+  if (options_.refuse_in_outage && outbox_->is_cut_off()) {
+    return absl::UnavailableError("kafka topic '" + topic_ + "': no broker answers at " + options_.brokers);
+  }
   std::size_t count = 0;
   for (const OutRecord& record : records) {
     const absl::StatusOr<bool> taken = take(record);

@@ -1,4 +1,4 @@
-// Redis as a sink and as a source: docs/recipes.md shows this program piece by piece.
+// Redis as a sink and as a source: docs/connectors.md shows this program piece by piece.
 #include "slipstream/redis.h"
 
 #include <cstdio>

@@ -1,4 +1,4 @@
-// Server-sent events as a source: docs/recipes.md shows this program piece by piece.
+// Server-sent events as a source: docs/connectors.md shows this program piece by piece.
 #include <cstdio>
 
 #include "slipstream/handler.h"

@@ -152,8 +152,9 @@ class App {
   Checkpoint<Message<K, V>, State> checkpoint(std::string_view name, const Topic<K, V>& dependent,
                                               std::vector<Dependency> dependencies,
                                               CheckpointOptions<Message<K, V>, State> options = {});
-  /// Called when the run has ended, well or not, in the order of these calls, before run() returns. What a
-  /// hook throws or returns is reported if nothing failed before it; the others are called all the same.
+  /// Called when the run has ended, well or not, or could not open what it reads and writes, in the order of
+  /// these calls, before run() returns. What a hook throws or returns is reported if nothing failed before
+  /// it; the others are called all the same.
   template <class F>
   void at_exit(F hook) {
     graph_->exit_hooks.push_back([hook = std::move(hook)]() mutable -> absl::Status {

@@ -40,23 +40,43 @@ struct Message;
 /// The default state of a checkpoint: the offset of the last message, by partition.
 using Offsets = std::map<int, std::int64_t>;
 
-/// When a message is: a member or function returning EventTime or a coarser std::chrono time; it may take a
-/// second parameter `const RecordInfo&`.
+namespace detail {
+
+template <class F, class T>
+inline constexpr bool kTellsTimeOfValue = false;
+template <class F, class K, class V>
+inline constexpr bool kTellsTimeOfValue<F, slipstream::Message<K, V>> =
+    std::is_invocable_r_v<EventTime, F&, const V&>;
+
+}  // namespace detail
+
+/// When a message is: a member or function of it, or of a topic's Message's value, returning EventTime or a
+/// coarser std::chrono time; of the message it may take a second parameter `const RecordInfo&`.
 template <class T>
 class MarkerOf {
  public:
   MarkerOf() = default;
   template <class F>
-    requires(detail::TakesRecord<F&, T> && std::convertible_to<detail::ResultOf<F&, T>, EventTime>)
-  MarkerOf(F select)  // NOLINT: a member pointer or lambda stands for it
-      : select_(
-            [select = std::move(select)](const T& message, const RecordInfo& record) mutable -> EventTime {
-              if constexpr (std::invocable<F&, const T&>) {
-                return std::invoke(select, message);
-              } else {
-                return std::invoke(select, message, record);
-              }
-            }) {}
+    requires(!std::same_as<F, MarkerOf>)
+  MarkerOf(F select) {  // NOLINT: a member pointer or lambda stands for it
+    constexpr bool kOfMessage = std::is_invocable_r_v<EventTime, F&, const T&>;
+    constexpr bool kOfBoth = std::is_invocable_r_v<EventTime, F&, const T&, const RecordInfo&>;
+    constexpr bool kOfValue = detail::kTellsTimeOfValue<F, T>;
+    static_assert(kOfMessage || kOfBoth || kOfValue,
+                  "a marker needs a member or function of the message that returns a time");
+    if constexpr (kOfMessage || kOfBoth || kOfValue) {
+      select_ = [select = std::move(select)](const T& message,
+                                             const RecordInfo& record) mutable -> EventTime {
+        if constexpr (kOfMessage) {
+          return std::invoke(select, message);
+        } else if constexpr (kOfBoth) {
+          return std::invoke(select, message, record);
+        } else {
+          return std::invoke(select, message.value);
+        }
+      };
+    }
+  }
   explicit operator bool() const { return static_cast<bool>(select_); }
   EventTime operator()(const T& message, const RecordInfo& record) const {
     return select_ ? select_(message, record) : record.time;
@@ -73,17 +93,24 @@ class StateOf {
  public:
   StateOf() = default;
   template <class F>
-    requires(std::is_invocable_r_v<State, F&, const T&, State> ||
-             std::is_invocable_r_v<State, F&, const T&, const RecordInfo&, State>)
-  StateOf(F next)  // NOLINT
-      : next_([next = std::move(next)](const T& message, const RecordInfo& record,
+    requires(!std::same_as<F, StateOf>)
+  StateOf(F next) {  // NOLINT
+    constexpr bool kShort = std::is_invocable_r_v<State, F&, const T&, State>;
+    constexpr bool kLong = std::is_invocable_r_v<State, F&, const T&, const RecordInfo&, State>;
+    static_assert(kShort || kLong,
+                  "a checkpoint's state needs a function of the message and the state before that returns "
+                  "the state after");
+    if constexpr (kShort || kLong) {
+      next_ = [next = std::move(next)](const T& message, const RecordInfo& record,
                                        State state) mutable -> State {
-          if constexpr (std::is_invocable_r_v<State, F&, const T&, State>) {
-            return std::invoke(next, message, std::move(state));
-          } else {
-            return std::invoke(next, message, record, std::move(state));
-          }
-        }) {}
+        if constexpr (kShort) {
+          return std::invoke(next, message, std::move(state));
+        } else {
+          return std::invoke(next, message, record, std::move(state));
+        }
+      };
+    }
+  }
   explicit operator bool() const { return static_cast<bool>(next_); }
   State operator()(const T& message, const RecordInfo& record, State state) const {
     return next_(message, record, std::move(state));
@@ -100,16 +127,23 @@ class CheckOf {
  public:
   CheckOf() = default;
   template <class F>
-    requires(std::is_invocable_r_v<R, F&, const Markers&> ||
-             std::is_invocable_r_v<Task<R>, F&, const Markers&>)
-  CheckOf(F check)  // NOLINT
-      : check_([check = std::move(check)](const Markers& markers) mutable {
-          if constexpr (std::is_invocable_r_v<Task<R>, F&, const Markers&>) {
-            return std::invoke(check, markers);
-          } else {
-            return Task<R>(R(std::invoke(check, markers)));
-          }
-        }) {}
+    requires(!std::same_as<F, CheckOf>)
+  CheckOf(F check) {  // NOLINT
+    constexpr bool kAtOnce = std::is_invocable_r_v<R, F&, const Markers&>;
+    constexpr bool kLater = std::is_invocable_r_v<Task<R>, F&, const Markers&>;
+    static_assert(kAtOnce || kLater,
+                  "a check needs a function of `const Markers&`: is_down returns an optional duration, "
+                  "is_recovered a bool, or a Task of it");
+    if constexpr (kAtOnce || kLater) {
+      check_ = [check = std::move(check)](const Markers& markers) mutable {
+        if constexpr (kLater) {
+          return std::invoke(check, markers);
+        } else {
+          return Task<R>(R(std::invoke(check, markers)));
+        }
+      };
+    }
+  }
   const detail::Check<R>& get() const { return check_; }
 
  private:

@@ -358,8 +358,9 @@ class On {
   /// Sends the messages through a Pipe in front of the handler; several apply from left to right. `make` is a
   /// function from Incoming<T> to a Pipe, such as a coroutine.
   template <class F>
-    requires(sizeof...(Ts) == 1)
   auto pipe(F make) const {
+    static_assert(sizeof...(Ts) == 1,
+                  "pipe() is for one source: merge() several, or give each its own on() and pipe()");
     using T = std::tuple_element_t<0, std::tuple<Ts...>>;
     static_assert(std::invocable<F&, Incoming<T>>,
                   "pipe() needs a function from Incoming<message> to a Pipe");
@@ -389,8 +390,9 @@ class On {
   /// handled in their order by one of them; the handler is in no serial domain with others. `key_of` as for
   /// Stream::key_by: a member or a const function of the message.
   template <class KeyOf>
-    requires(sizeof...(Ts) == 1)
   auto parallel_by(KeyOf key_of) const {
+    static_assert(sizeof...(Ts) == 1,
+                  "parallel_by() is for one source: merge() several, or give each its own on()");
     using T = std::tuple_element_t<0, std::tuple<Ts...>>;
     static_assert(KeySelector<KeyOf, T>,
                   "parallel_by() needs a member or const function that makes a key of the message");

@@ -119,6 +119,10 @@ struct SinkOptions {
   std::function<int(const OutRecord& record, int count)> partition = {};
   std::optional<std::chrono::milliseconds> connect_timeout = {};  ///< as for a source
   std::chrono::milliseconds outage_timeout = std::chrono::minutes(10);
+  /// While no broker answers, nothing more is taken: write() is Unavailable, and the retries of
+  /// slipstream::SinkOptions::errors offer it again. False: records are taken until the memory budget is
+  /// full.
+  bool refuse_in_outage = false;
   /// How long close() waits for what is still to be delivered.
   std::chrono::milliseconds close_timeout = std::chrono::seconds(10);
   Settings settings = {};  ///< those of the App's kafka.settings win

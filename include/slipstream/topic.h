@@ -52,9 +52,10 @@ struct TopicOptions {
   std::chrono::milliseconds close_timeout = std::chrono::seconds(10);
   /// Nothing is sent and no broker is asked; a warning is logged for each message instead.
   bool dry = false;
-  /// How often messages are offered again that the client refuses for a reason that may pass; after the
-  /// backoff, which doubles each time up to a minute. Meanwhile all sources of the App are paused, with the
-  /// reason "produce". What the client took it delivers, or the run ends: see kafka::raw_sink.
+  /// How often messages are offered again that weren't taken for a reason that may pass, such as that no
+  /// broker answers; after the backoff, which doubles each time up to a minute. Meanwhile all sources of the
+  /// App are paused, with the reason "produce". What the client took it delivers, or the run ends: see
+  /// kafka::raw_sink. Without retries the client takes messages in an outage, too, while there is room.
   int produce_retries = 0;
   Duration produce_retry_backoff = std::chrono::seconds(1);
 };
@@ -165,16 +166,18 @@ struct TopicImpl {
   Sink<TopicRecord<K, V>> write() {
     if (sink) return *sink;
     using Encode = TopicEncode<K, V>;
-    auto raw = options.dry ? dry_sink(name)
-                           : pausing_sink(name,
-                                          kafka::raw_sink(name, {.brokers = options.brokers,
-                                                                 .create_topic = options.create_topic,
-                                                                 .partition = options.partition,
-                                                                 .connect_timeout = options.connect_timeout,
-                                                                 .outage_timeout = options.outage_timeout,
-                                                                 .close_timeout = options.close_timeout,
-                                                                 .settings = options.settings}),
-                                          pause);
+    auto raw = options.dry
+                   ? dry_sink(name)
+                   : pausing_sink(name,
+                                  kafka::raw_sink(name, {.brokers = options.brokers,
+                                                         .create_topic = options.create_topic,
+                                                         .partition = options.partition,
+                                                         .connect_timeout = options.connect_timeout,
+                                                         .outage_timeout = options.outage_timeout,
+                                                         .refuse_in_outage = options.produce_retries > 0,
+                                                         .close_timeout = options.close_timeout,
+                                                         .settings = options.settings}),
+                                  pause);
     sink.emplace(std::make_shared<EncodedSink<TopicRecord<K, V>, Encode>>(
         std::move(raw), Encode{key_codec().make_encoder(), codec.make_encoder()}));
     return *sink;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <set>
 #include <string>
 #include <vector>
@@ -158,6 +159,51 @@ TEST(Differences, HaveACaseAndAReason) {
     EXPECT_TRUE(std::find(names.begin(), names.end(), name) != names.end()) << name;
     EXPECT_FALSE(d["reason"].value_or(std::string()).empty()) << name << " " << d["path"];
     EXPECT_TRUE(d["ours"].is_string()) << name << " " << d["path"];
+  }
+}
+
+// ---------------------------------------------------------------- docs/from-python.md
+
+std::vector<std::string> split(const std::string& text, const std::string& by) {
+  std::vector<std::string> parts;
+  std::size_t from = 0;
+  for (std::size_t at; (at = text.find(by, from)) != text.npos; from = at + by.size())
+    parts.push_back(text.substr(from, at - from));
+  parts.push_back(text.substr(from));
+  return parts;
+}
+
+/// The rows of the table of differences: code, theirs, ours, why.
+std::vector<std::vector<std::string>> documented() {
+  std::vector<std::vector<std::string>> rows;
+  std::ifstream file(fs::path(SLIPSTREAM_SOURCE_DIR) / "docs/from-python.md");
+  for (std::string line; std::getline(file, line);) {
+    if (!line.starts_with("| ") || !line.ends_with(" |")) continue;
+    rows.push_back(split(line.substr(2, line.size() - 4), " | "));
+  }
+  return rows;
+}
+
+TEST(DocumentedDifferences, EachHaveAReason) {
+  const auto rows = documented();
+  EXPECT_GT(rows.size(), 40u);
+  for (const auto& row : rows) {
+    ASSERT_EQ(row.size(), 4u) << row.front();
+    EXPECT_FALSE(row.back().empty()) << row.front() << " has no reason";
+  }
+}
+
+TEST(Differences, NameAQuirkTheLanguageOrADocumentedDifference) {
+  std::set<std::string> codes{"as above"};
+  for (const auto& row : documented()) {
+    for (const std::string& code : split(row.front(), ", ")) codes.insert(code);
+  }
+  const toml::table file = toml::parse_file((kFolder / "differences.toml").string());
+  for (const auto& entry : *file["difference"].as_array()) {
+    const std::string reason = (*entry.as_table())["reason"].value_or(std::string());
+    if (reason.starts_with("QUIRK") || reason.starts_with("language")) continue;
+    for (const std::string& code : split(reason.substr(0, reason.find(": ")), ", "))
+      EXPECT_TRUE(codes.contains(code)) << "'" << reason << "' names no difference of docs/from-python.md";
   }
 }
 

@@ -8,6 +8,7 @@
 #include "kafka_testing.h"
 #include "runtime/waiting.h"
 #include "slipstream/checkpoint.h"
+#include "slipstream/proxy.h"
 #include "slipstream/slipstream.h"
 #include "slipstream/topic.h"
 
@@ -86,6 +87,18 @@ TEST(Topic, MayBeTheDependentOrADependencyOfACheckpoint) {
   EXPECT_EQ(checkpoint.marker(), at(9));
   EXPECT_EQ(checkpoint.state(), (Offsets{{0, 0}}));
   EXPECT_EQ(checkpoint.dependency("weather")->marker, at(5));
+}
+
+TEST(Topic, HasTheMarkersOfACheckpointInItsValuesToo) {
+  struct Reading {
+    EventTime at;
+  };
+  using Of = Message<std::string, Reading>;
+  const EventTime sent{std::chrono::seconds(1)}, read{std::chrono::seconds(2)};
+  const Of message{.key = "k", .value = {read}, .timestamp = sent};
+  const RecordInfo record{};
+  EXPECT_EQ(MarkerOf<Of>(&Reading::at)(message, record), read);
+  EXPECT_EQ(MarkerOf<Of>(&Of::timestamp)(message, record), sent);
 }
 
 TEST(Topic, ReadsKeysThroughACodec) {
@@ -270,6 +283,67 @@ TEST(Topic, NamesWhatCannotBeSent) {
   const absl::Status status = run_to_end(app).status;
   EXPECT_THAT(std::string(status.message()), testing::StartsWith("kafka topic " + topic + ": "));
   EXPECT_THAT(std::string(status.message()), HasSubstr("value: "));
+}
+
+TEST(Topic, PausesAllSourcesWhileNoBrokerAnswersWhereItMayTryAgain) {
+  kafka::EmbeddedBroker broker = start_broker({{"out", 1}});
+  App app;
+  std::mutex mutex;
+  std::string log;
+  app.log_to([&](LogLevel, std::string_view, std::string_view message) {
+    const std::lock_guard lock(mutex);
+    log += std::string(message) + "\n";
+  });
+  const auto logged = [&](const std::string& text) {
+    return eventually([&] {
+      const std::lock_guard lock(mutex);
+      return log.find(text) != std::string::npos;
+    });
+  };
+  const auto in = app.proxy<std::string>("in");
+  auto other = app.source("other", from<int>({1}));
+  other.pause("until the end");
+  app.on(other).handle([](int) {});
+  TopicOptions<std::string> options{
+      .brokers = broker.bootstrap(), .produce_retries = 1000, .produce_retry_backoff = 1ms};
+  app.on(in)
+      .handle([](const std::string& m) { return std::pair(m, m); })
+      .to(app.topic<std::string, std::string>("out", text(), options));
+  auto run = app.start();
+  ASSERT_EQ(run.status(), absl::OkStatus());
+  const auto gates = [&] {
+    for (const PartitionMetrics& p : (*run)->metrics().partitions) {
+      if (p.source == "other") return p.gates;
+    }
+    return std::vector<std::string>{"no such source"};
+  };
+  in.publish("before");
+  ASSERT_EQ(broker.set_reachable(false), absl::OkStatus());
+  ASSERT_TRUE(logged("kafka topic out: lost " + broker.bootstrap()));
+  in.publish("meanwhile");
+  EXPECT_TRUE(eventually([&] { return gates() == std::vector<std::string>{"until the end", "produce"}; }));
+  EXPECT_TRUE(
+      logged("offering messages to topic out again (1/1000) after 1ms: kafka topic 'out': no broker "
+             "answers at " +
+             broker.bootstrap()));
+  ASSERT_EQ(broker.set_reachable(true), absl::OkStatus());
+  EXPECT_TRUE(eventually([&] { return gates() == std::vector<std::string>{"until the end"}; }));
+  other.resume("until the end");
+  in.close();
+  EXPECT_EQ(end_of(**run), absl::OkStatus());
+  EXPECT_THAT(values_of(read_topic(broker.bootstrap(), "out", 0)), ElementsAre("before", "meanwhile"));
+}
+
+TEST(Topic, DoesNotOfferAgainWhatIsTooLarge) {
+  const std::string topic = new_topic(1);
+  App app;
+  TopicOptions<std::string> options = write();
+  options.produce_retries = 3;
+  options.produce_retry_backoff = std::chrono::hours(1);  // a test that waited for it would hang
+  app.on(from<int>({1}))
+      .handle([](int) { return std::pair("k", std::string(1'500'000, 'x')); })
+      .to(app.topic<std::string, std::string>(topic, text(), options));
+  EXPECT_THAT(std::string(run_to_end(app).status.message()), HasSubstr("more than message.max.bytes"));
 }
 
 // ---------------------------------------------------------------- pausing and seeking

@@ -718,6 +718,22 @@ TEST(ExitHooks, DoNotHideTheFailureOfTheRun) {
   EXPECT_TRUE(called);
 }
 
+TEST(ExitHooks, RunAlsoWhenASourceCanNotBeOpened) {
+  App app;
+  auto journal = std::make_shared<Journal>();
+  auto fake = std::make_shared<FakeSource>(
+      FakeSource::Options{.open = absl::UnavailableError("nobody there")}, journal);
+  app.on(decoded(fake, text())).handle([](const std::string&) {});
+  std::vector<std::string> order;
+  app.at_exit([&] { order.push_back("one"); });
+  app.at_exit([&]() -> absl::Status {
+    order.push_back("two");
+    return absl::InternalError("not reported");
+  });
+  EXPECT_THAT(std::string(app.run().message()), testing::HasSubstr("nobody there"));
+  EXPECT_THAT(order, ElementsAre("one", "two"));
+}
+
 // ---------------------------------------------------------------- coroutines as sources
 
 AsyncGenerator<int> ticking(int n) {

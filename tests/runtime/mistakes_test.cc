@@ -100,6 +100,17 @@ TEST(Mistakes, NegativeTimes) {
             "join: the tolerance is negative");
 }
 
+TEST(Mistakes, NegativeRetries) {
+  const auto with = [](ErrorPolicy policy) {
+    return complaint([&](App& app) {
+      app.source("rows", no_rows()).sink(kNothing, {.name = "nothing", .errors = policy});
+    });
+  };
+  const std::string expected = "'nothing': retries and their backoff can't be negative";
+  EXPECT_EQ(with(ErrorPolicy::retry(-1, 1s)), expected);
+  EXPECT_EQ(with(ErrorPolicy::retry(1, -1s)), expected);
+}
+
 TEST(Mistakes, CountingBehindASpeculativeJoin) {
   const auto joined = [](App& app) {
     auto rows = app.source(no_rows()).event_time(&Row::at).key_by(&Row::key);

@@ -31,7 +31,6 @@ using testing::HasSubstr;
 struct Visit {
   int page = 0;
   int n = 0;
-  friend bool operator==(const Visit&, const Visit&) = default;
 };
 
 std::vector<Visit> visits(std::uint32_t seed, int count) {
