@@ -494,10 +494,19 @@ void Engine::on_lane_done() {
 }
 
 void Engine::request_stop() {
+  // First, so that what they hold back of handlers' messages is handled and not left.
+  tell_stopping();
   if (stopping_.exchange(true)) return;
   notify_all();
   executor_.call_at(executor_.now() + std::chrono::nanoseconds(config_.drain_timeout),
                     [this] { on_deadline(); });
+}
+
+void Engine::tell_stopping() {
+  const detail::MutexLock lock(connectors_mutex_);
+  for (auto& source : sources_) {
+    if (source->is_open) source->node->source->stopping();
+  }
 }
 
 std::string Engine::busy_stages() const {
@@ -863,6 +872,7 @@ Metrics Engine::metrics() const {
       if (const auto end = end_offset(*source, static_cast<int>(p))) {
         pm.lag = std::max<std::int64_t>(0, *end - pm.next_offset);
       }
+      pm.dropped = source->node->source->dropped(static_cast<int>(p));
       pm.watermark = EventTime(Duration(s.watermark.load()));
       pm.largest_time = EventTime(Duration(s.largest.load()));
       pm.state = s.state.load();

@@ -127,6 +127,7 @@ class Engine {
   void notify_all();
   void schedule_state_check();
   std::size_t state_bytes() const;
+  void tell_stopping();
   std::string busy_stages() const;
   void on_deadline();
   std::optional<std::int64_t> end_offset(const Source& source, int partition) const;
