@@ -119,6 +119,8 @@ class Engine {
   void schedule_commit();
   void commit_tick();
   bool try_commit();
+  void enter(CommitPhase phase);
+  bool is_making_room() const;
   void commit_offsets();
   std::optional<std::int64_t> offset_to_commit(const Source& source, int partition) const;
   absl::Status can_seek(const detail::Node& source) const;
@@ -150,6 +152,7 @@ class Engine {
   std::atomic<bool> failed_{false};
   std::atomic<bool> stopping_{false};
   std::atomic<CommitPhase> commit_phase_{CommitPhase::none};
+  std::chrono::nanoseconds commit_began_{0};  ///< of the timer that commits
   std::atomic<bool> state_over_budget_{false};
   mutable detail::Mutex connectors_mutex_;  ///< while sources are asked something or begin to close
   mutable detail::Mutex mutex_;

@@ -11,7 +11,7 @@ void Room::fill(const std::vector<std::shared_ptr<SourceSwitch>>& behind) {
   is_full_ = true;
   for (const auto& source : behind) {
     if (std::find(paused_.begin(), paused_.end(), source) != paused_.end()) continue;
-    source->pause(reason_);
+    source->hold_back(reason_);
     paused_.push_back(source);
   }
 }
@@ -20,7 +20,7 @@ void Room::make() {
   const MutexLock lock(mutex_);
   if (!is_full_) return;
   is_full_ = false;
-  for (const auto& source : paused_) source->resume(reason_);
+  for (const auto& source : paused_) source->let_go(reason_);
   paused_.clear();
   made_.notify_all();
 }

@@ -7,6 +7,7 @@
 #include "slipstream/slipstream.h"
 #include "slipstream/testing.h"
 #include "tests/cache/cache_testing.h"
+#include "tests/runtime/fakes.h"
 #include "tests/runtime/waiting.h"
 
 /// Caches as sources of their updates.
@@ -325,6 +326,41 @@ TEST_F(FullCacheUpdates, DoNotKeepARunFromStopping) {
   const PartitionMetrics numbers = partition_of((*run)->metrics(), "in-memory records");
   EXPECT_EQ(numbers.records, static_cast<std::uint64_t>(written));
   EXPECT_THAT(seen, IsEmpty());
+}
+
+TEST_F(FullCacheUpdates, DoNotKeepTheRunOfAnotherAppFromStopping) {
+  app.on(updates).handle(noting(seen));
+  run();
+  std::atomic<int> written{0};
+  App writer;
+  writer.on(from(up_to(1000))).handle(kAlwaysA).to(cache, [&](const auto&) { ++written; });
+  auto running = writer.start();
+  ASSERT_TRUE(running.ok());
+  ASSERT_TRUE(eventually([&] { return written == 4; }));
+  (*running)->stop();
+  EXPECT_TRUE(end_of(**running).ok());
+  EXPECT_EQ((*running)->held_report(), "");
+}
+
+TEST_F(FullCacheUpdates, DoNotKeepWhatWasReadFromBeingCommitted) {
+  const auto journal = std::make_shared<test::Journal>();
+  const auto in = std::make_shared<test::FakeSource>(
+      test::FakeSource::Options{.name = "in", .commits = true, .finished = false}, journal);
+  for (const int n : up_to(20)) in->push(std::to_string(n));
+  app.on(decoded(in, text()))
+      .handle([](const std::string& m) { return std::pair(std::string("a"), std::stoi(m)); })
+      .to(cache);
+  app.on(updates).handle(noting(seen));
+  run();
+  EXPECT_EQ(cache.get("a").value(), 4);
+  ASSERT_TRUE(driver->advance_time(std::chrono::seconds(3)).ok());
+  EXPECT_GT(journal->count("in commit 0:20"), 0u);
+  EXPECT_EQ(cache.get("a").value(), 20);
+  in->push("21");
+  run();
+  EXPECT_EQ(cache.get("a").value(), 20);  // and then they hold again
+  let_go();
+  EXPECT_EQ(values_of(seen), up_to(21));
 }
 
 TEST_F(FullCacheUpdates, DoNotHoldAnybodyOnceTheListenerWasStopped) {
