@@ -502,10 +502,21 @@ void Engine::on_lane_done() {
 }
 
 void Engine::request_stop() {
+  if (is_stopping()) return;
+  // Before lanes know, so that none takes what handlers hold for want of room for what is left over.
+  for (auto& source : sources_) source->node->source_switch->ignore_room_to_the_end();
   if (stopping_.exchange(true)) return;
+  tell_stopping();
   notify_all();
   executor_.call_at(executor_.now() + std::chrono::nanoseconds(config_.drain_timeout),
                     [this] { on_deadline(); });
+}
+
+void Engine::tell_stopping() {
+  const detail::MutexLock lock(connectors_mutex_);
+  for (auto& source : sources_) {
+    if (source->is_open) source->node->source->stopping();
+  }
 }
 
 std::string Engine::busy_stages() const {
@@ -668,23 +679,38 @@ void Engine::commit_tick() {
     schedule_commit();
     return;
   }
-  if (holds_records()) {
+  if (holds_records() && !is_making_room()) {
     // What waits for a retry isn't done; the next commit may find it so.
-    if (commit_phase_.exchange(CommitPhase::none) != CommitPhase::none) notify_all();
+    enter(CommitPhase::none);
     schedule_commit();
     return;
   }
   if (commit_phase_.load() == CommitPhase::none) {
-    commit_phase_ = CommitPhase::pausing;
-    notify_all();
+    commit_began_ = executor_.now();
+    enter(CommitPhase::pausing);
   }
   if (!try_commit()) {
     executor_.call_at(executor_.now() + std::chrono::milliseconds(1), [this] { commit_tick(); });
     return;
   }
-  commit_phase_ = CommitPhase::none;
-  notify_all();
+  enter(CommitPhase::none);
   schedule_commit();
+}
+
+void Engine::enter(CommitPhase phase) {
+  if (commit_phase_.exchange(phase) == phase) return;
+  for (auto& source : sources_) source->node->source_switch->ignore_room(phase != CommitPhase::none);
+  notify_all();
+}
+
+/// Whether handlers hold records, or did, because what they write to is full, and are given the time to
+/// handle them all the same: else under a steady load nothing would ever be committed.
+bool Engine::is_making_room() const {
+  const bool is_in_time = commit_phase_.load() == CommitPhase::none ||
+                          executor_.now() - commit_began_ < std::chrono::nanoseconds(config_.commit_interval);
+  return is_in_time && std::any_of(sources_.begin(), sources_.end(), [](const auto& source) {
+           return source->node->source_switch->is_held_back();
+         });
 }
 
 bool Engine::try_commit() {
@@ -695,8 +721,7 @@ bool Engine::try_commit() {
                          [](const auto& lane) { return lane->is_done() || lane->is_settled(); });
     });
     if (!paused || budget_.used() != 0) return false;
-    commit_phase_ = CommitPhase::settling;
-    notify_all();
+    enter(CommitPhase::settling);
   }
   // A handler may have paused a source meanwhile, and hold what was read. In this order: what is let go
   // between two looks shows in the next.
@@ -876,6 +901,7 @@ Metrics Engine::metrics() const {
       if (const auto end = end_offset(*source, static_cast<int>(p))) {
         pm.lag = std::max<std::int64_t>(0, *end - pm.next_offset);
       }
+      pm.dropped = source->node->source->dropped(static_cast<int>(p));
       pm.watermark = EventTime(Duration(s.watermark.load()));
       pm.largest_time = EventTime(Duration(s.largest.load()));
       pm.state = s.state.load();

@@ -122,6 +122,8 @@ class Engine {
   void schedule_commit();
   void commit_tick();
   bool try_commit();
+  void enter(CommitPhase phase);
+  bool is_making_room() const;
   void commit_offsets();
   std::optional<std::int64_t> offset_to_commit(const Source& source, int partition) const;
   absl::Status can_seek(const detail::Node& source) const;
@@ -130,6 +132,7 @@ class Engine {
   void notify_all();
   void schedule_state_check();
   std::size_t state_bytes() const;
+  void tell_stopping();
   std::string busy_stages() const;
   void on_deadline();
   std::optional<std::int64_t> end_offset(const Source& source, int partition) const;
@@ -152,6 +155,7 @@ class Engine {
   std::atomic<bool> failed_{false};
   std::atomic<bool> stopping_{false};
   std::atomic<CommitPhase> commit_phase_{CommitPhase::none};
+  std::chrono::nanoseconds commit_began_{0};  ///< of the timer that commits
   std::atomic<bool> state_over_budget_{false};
   mutable detail::Mutex connectors_mutex_;  ///< while sources are asked something or begin to close
   mutable detail::Mutex mutex_;

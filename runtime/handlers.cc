@@ -59,9 +59,10 @@ void HandlerPortBase::tell_held(std::size_t most) {
 
 // ---------------------------------------------------------------- the operator
 
-HandlerOperator::HandlerOperator(const OperatorEnv& env, std::vector<const PortPlanBase*> ports,
+HandlerOperator::HandlerOperator(const OperatorEnv& env, const Handlers& all,
+                                 std::vector<const PortPlanBase*> ports,
                                  std::vector<const OutputPlanBase*> outputs)
-    : Operator(env), plans_(std::move(ports)), ended_(plans_.size()) {
+    : Operator(env), all_(all), plans_(std::move(ports)), ended_(plans_.size()) {
   for (const PortPlanBase* plan : plans_) ports_.push_back(plan->make());
   for (const OutputPlanBase* plan : outputs) outputs_.push_back(plan->make());
 }
@@ -238,6 +239,30 @@ void Handlers::complete() {
   add_sinks();
 }
 
+std::vector<std::shared_ptr<SourceSwitch>> Handlers::sources_behind(const void* written) const {
+  const auto add = [](auto& all, auto one) {
+    if (std::find(all.begin(), all.end(), one) == all.end()) all.push_back(std::move(one));
+  };
+  const auto has = [](const auto& all, const void* one) {
+    return std::find(all.begin(), all.end(), one) != all.end();
+  };
+  std::vector<std::shared_ptr<SourceSwitch>> found;
+  std::vector<const void*> through{written};  // also sources of Proxies
+  for (std::size_t i = 0; i < through.size(); ++i) {
+    for (const auto& binding : bindings_) {
+      if (!has(binding->writes_to, through[i]) && !has(binding->publishes_to, through[i])) continue;
+      for (const PortPlanBase* port : binding->ports) {
+        for (const Node* source : sources_of(port->from)) {
+          if (!source->source) continue;  // dead letters
+          const void* echo = source->is_proxy ? source : source->source->echo_of();
+          echo ? add(through, echo) : add(found, source->source_switch);
+        }
+      }
+    }
+  }
+  return found;
+}
+
 /// What is dealt with in one lane can't be handled in several.
 void Handlers::check_parallel(const PortPlanBase& port) const {
   std::string name;
@@ -295,7 +320,7 @@ void Handlers::add_domain(const std::vector<PortPlanBase*>& ports) {
   for (const PortPlanBase* plan : plans) node.inputs.push_back(plan->from);
   node.outputs = outputs.size();
   node.make = [self = shared_from_this(), plans, outputs](const OperatorEnv& env) {
-    return std::make_unique<HandlerOperator>(env, plans, outputs);
+    return std::make_unique<HandlerOperator>(env, *self, plans, outputs);
   };
   node.connect = [outputs](Operator& op, int port, void* receiver) {
     const auto p = static_cast<std::size_t>(port);

@@ -15,6 +15,12 @@ constexpr std::int64_t kMaxOutstanding = 16;  // batches a lane may have under w
 std::int64_t count(EventTime t) { return t.time_since_epoch().count(); }
 EventTime to_time(std::int64_t c) { return EventTime(Duration(c)); }
 
+thread_local bool is_in_a_lane = false;
+struct InLane {
+  const bool before = std::exchange(is_in_a_lane, true);  // a handler may run another App
+  ~InLane() { is_in_a_lane = before; }
+};
+
 std::chrono::nanoseconds wall() { return std::chrono::steady_clock::now().time_since_epoch(); }
 
 /// The record's own headers, and what is known of it beside its value.
@@ -260,6 +266,7 @@ void Lane::notify() {
 }
 
 void Lane::run() noexcept {
+  const InLane in_lane;
   const std::uint64_t seen = notified_.load(std::memory_order_acquire);
   bool more = false;
   if (detail::kChecked && is_running_.exchange(true)) report_defect("two threads run it");
@@ -555,3 +562,5 @@ void Lane::mark_done() {
 }
 
 }  // namespace slipstream::runtime
+
+bool slipstream::detail::is_in_lane() { return runtime::is_in_a_lane; }

@@ -184,6 +184,7 @@ void SourceLane::finish_by_hand() {
   if (!stage_.node->source_switch->is_stopped()) return;
   for (Partition& p : partitions_) {
     if (p.state == ReadState::finished) continue;
+    stage_.node->source->stopping();
     p.state = ReadState::finished;
     p.status->state.store(name_of(p.state));
     p.status->gates.store(0);

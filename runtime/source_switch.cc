@@ -15,6 +15,17 @@ void add_reason(std::vector<std::string>& reasons, std::string_view reason) {
   if (std::find(reasons.begin(), reasons.end(), reason) == reasons.end()) reasons.emplace_back(reason);
 }
 
+/// Why the whole source is paused.
+struct Why {
+  std::vector<std::string> reasons;
+  std::vector<std::string> room_reasons;
+  bool ignores_room = false;
+  bool ignores_room_to_the_end = false;
+  bool is_paused() const {
+    return !reasons.empty() || !(room_reasons.empty() || ignores_room || ignores_room_to_the_end);
+  }
+};
+
 struct Port {
   std::uint64_t heard = 0;
   bool holds = false;
@@ -25,7 +36,7 @@ struct Port {
 
 struct SourceSwitch::Guarded {
   mutable Mutex mutex;
-  std::vector<std::string> reasons SLIPSTREAM_GUARDED_BY(mutex);
+  Why why SLIPSTREAM_GUARDED_BY(mutex);
   std::map<int, std::vector<std::string>> reasons_of SLIPSTREAM_GUARDED_BY(mutex);  ///< none is empty
   std::map<int, Seek> pending SLIPSTREAM_GUARDED_BY(mutex);
   std::vector<Port> ports SLIPSTREAM_GUARDED_BY(mutex);
@@ -44,27 +55,42 @@ SourceSwitch::~SourceSwitch() = default;
 
 // ---------------------------------------------------------------- pausing
 
-void SourceSwitch::pause(std::string_view reason) {
+/// Of the whole source.
+template <class Change>
+void SourceSwitch::change_reasons(const Change& change) {
   {
     Guarded& g = *guarded_;
     const MutexLock lock(g.mutex);
-    add_reason(g.reasons, reason);
-    paused_ = true;
-    signal_ = Signal::pause;
+    change(g.why);
+    const bool is_paused = g.why.is_paused();
+    if (paused_.exchange(is_paused) == is_paused) return;
+    signal_ = is_paused ? Signal::pause : Signal::resume;
   }
   changed();
 }
 
+void SourceSwitch::pause(std::string_view reason) {
+  change_reasons([&](Why& why) { add_reason(why.reasons, reason); });
+}
 void SourceSwitch::resume(std::string_view reason) {
-  {
-    Guarded& g = *guarded_;
-    const MutexLock lock(g.mutex);
-    std::erase(g.reasons, reason);
-    if (!g.reasons.empty() || !paused_) return;
-    paused_ = false;
-    signal_ = Signal::resume;
-  }
-  changed();
+  change_reasons([&](Why& why) { std::erase(why.reasons, reason); });
+}
+void SourceSwitch::hold_back(std::string_view reason) {
+  change_reasons([&](Why& why) { add_reason(why.room_reasons, reason); });
+}
+void SourceSwitch::let_go(std::string_view reason) {
+  change_reasons([&](Why& why) { std::erase(why.room_reasons, reason); });
+}
+void SourceSwitch::ignore_room(bool ignore) {
+  change_reasons([&](Why& why) { why.ignores_room = ignore; });
+}
+void SourceSwitch::ignore_room_to_the_end() {
+  change_reasons([](Why& why) { why.ignores_room_to_the_end = true; });
+}
+
+bool SourceSwitch::is_held_back() const {
+  const MutexLock lock(guarded_->mutex);
+  return !guarded_->why.room_reasons.empty();
 }
 
 void SourceSwitch::pause(std::string_view reason, int partition) {
@@ -98,7 +124,8 @@ bool SourceSwitch::is_partition_paused(int partition) const {
 
 std::vector<std::string> SourceSwitch::reasons(int partition) const {
   const MutexLock lock(guarded_->mutex);
-  std::vector<std::string> all = guarded_->reasons;
+  std::vector<std::string> all = guarded_->why.reasons;
+  for (const std::string& reason : guarded_->why.room_reasons) add_reason(all, reason);
   const auto of = guarded_->reasons_of.find(partition);
   if (of == guarded_->reasons_of.end()) return all;
   for (const std::string& reason : of->second) add_reason(all, reason);

@@ -18,6 +18,13 @@ absl::Status count(const std::string& folder) {
       .handle(
           [counts](const std::string& word) { return std::pair(word, counts.get_or(word, 0).value() + 1); })
       .to(counts);
+
+  const auto updates = app.source("updates", counts.updates());
+  app.on(updates).handle([&, n = 0](const CacheUpdate<std::string, int>& u) mutable {
+    std::printf("%s is now %d\n", u.key.c_str(), u.value.value());
+    if (++n == 3) updates.stop();  // or the run would wait for more
+  });
+
   if (absl::Status s = app.run(); !s.ok()) return s;
 
   auto all = counts.scan();

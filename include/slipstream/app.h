@@ -123,8 +123,8 @@ class App {
     return SourceStream<T>(graph_, node, stamping);
   }
 
-  /// Listens to sources with a handler: app.on(a, b).handle(f).to(x, y). Each is a Source, a Stream or a
-  /// Proxy; the same Source given several times is read once. Include slipstream/handler.h.
+  /// Listens to sources with a handler: app.on(a, b).handle(f).to(x, y). Each is a Source, a Stream, a
+  /// Topic, a Proxy or a Cache; the same one given several times is read once. Include slipstream/handler.h.
   template <class... From>
     requires(sizeof...(From) > 0)
   auto on(const From&... from);

@@ -1,4 +1,6 @@
 #pragma once
+#include <array>
+#include <atomic>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -17,15 +19,14 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "slipstream/cache_updates.h"
 #include "slipstream/codec.h"
 #include "slipstream/detail/cache_store.h"
 #include "slipstream/detail/coder_pool.h"
 #include "slipstream/detail/state_codec.h"
 #include "slipstream/detail/topic_records.h"
-#include "slipstream/fields.h"
 #include "slipstream/json.h"
 #include "slipstream/ordered_key.h"
-#include "slipstream/proxy.h"
 
 /// Caches: maps on disk (RocksDB), in the order of their keys, for handlers that need to remember.
 ///
@@ -96,15 +97,6 @@ struct Scan {
 template <class V>
 using Entity = std::map<std::string, V>;
 
-/// A write through to(cache), as it is published.
-template <class K, class V>
-struct CacheUpdate {
-  K key = {};
-  std::optional<V> value = {};  ///< empty: the key was removed
-  friend bool operator==(const CacheUpdate&, const CacheUpdate&) = default;
-};
-SLIPSTREAM_TEMPLATE_FIELDS((class K, class V), (CacheUpdate<K, V>), key, value)
-
 struct CacheFile {
   std::string path;
   std::uint64_t bytes = 0;
@@ -161,29 +153,34 @@ struct CacheImpl {
     return what.ok() ? what : store->error(key, what);
   }
   template <class Value>
-  absl::Status put(const K& key, const Value& value, const CacheWriteOptions& options) {
-    const std::string bytes = ordered_key(key);
+  absl::Status put(std::string_view key, const Value& value, const CacheWriteOptions& options) {
     std::string encoded;
-    if (absl::Status s = encode(value, encoded); !s.ok()) return say(bytes, s);
-    return store->put(bytes, encoded, std::same_as<Value, Entity<V>>, options.ttl);
+    if (absl::Status s = encode(value, encoded); !s.ok()) return say(key, s);
+    return store->put(key, encoded, std::same_as<Value, Entity<V>>, options.ttl);
   }
-  /// A write through to(cache): what is written is published.
-  absl::Status update(const CacheUpdate<K, V>& change) {
-    absl::Status s =
-        change.value ? put(change.key, *change.value, {}) : store->remove(ordered_key(change.key));
-    if (s.ok()) updates->call(change);
+  /// What is written is published, too, of each key in the order in which it is written. `writer`: null when
+  /// it is no handler; then it is to wait for room in `full`.
+  absl::Status update(const CacheUpdate<K, V>& change, const HandlerOperator* writer,
+                      std::vector<std::shared_ptr<Room>>& full) {
+    const std::string key = ordered_key(change.key);
+    const MutexLock one_at_a_time(writing[std::hash<std::string>()(key) % writing.size()]);
+    absl::Status s = change.value ? put(key, *change.value, {}) : store->remove(key);
+    if (s.ok()) updates->call({change, writer, full});
     return s;
   }
-  void update_or_throw(const CacheUpdate<K, V>& change) {
-    if (absl::Status s = update(change); !s.ok()) throw std::runtime_error(std::string(s.message()));
+  void update_or_throw(const CacheUpdate<K, V>& change, const HandlerOperator& writer) {
+    std::vector<std::shared_ptr<Room>> none;
+    if (absl::Status s = update(change, &writer, none); !s.ok())
+      throw std::runtime_error(std::string(s.message()));
   }
 
   const std::shared_ptr<CacheStore> store;
   CoderPool<typename Codec<V>::Decode> decoders;
   CoderPool<typename Codec<V>::Encode> encoders;
-  /// Called with each update after it is written, in the thread that writes it.
-  const std::shared_ptr<Subscribers<CacheUpdate<K, V>>> updates =
-      std::make_shared<Subscribers<CacheUpdate<K, V>>>();
+  const std::shared_ptr<UpdateSubscribers<K, V>> updates = std::make_shared<UpdateSubscribers<K, V>>();
+  std::atomic<int> listeners{0};  ///< sources of updates that were made
+  /// By key: whoever writes and publishes it has one.
+  std::array<Mutex, 64> writing;
 };
 
 }  // namespace detail
@@ -397,12 +394,12 @@ class Cache : public CacheReader<K, V> {
   std::string path() const { return store().path(); }
 
   absl::Status put(const K& key, const V& value, const CacheWriteOptions& options = {}) const {
-    return impl_->put(key, value, options);
+    return impl_->put(detail::ordered_key(key), value, options);
   }
   /// Replaces what is there, columns or value.
   absl::Status put_entity(const K& key, const Entity<V>& columns,
                           const CacheWriteOptions& options = {}) const {
-    return impl_->put(key, columns, options);
+    return impl_->put(detail::ordered_key(key), columns, options);
   }
   /// OK also when the key isn't there.
   absl::Status remove(const K& key) const { return store().remove(detail::ordered_key(key)); }
@@ -410,6 +407,25 @@ class Cache : public CacheReader<K, V> {
   absl::Status remove_range(const K& begin, const K& end) const {
     return store().remove_range(detail::ordered_key(begin), detail::ordered_key(end));
   }
+  /// A source of what is written through to(cache) and publish() from the run's start on; what put(),
+  /// remove() and the like do isn't published, nor is that something expires. Each call makes another source,
+  /// with its own queue. app.on(cache) listens to one with the default options, the same for all handlers. A
+  /// run doesn't end while it has such a source: stop() the source, or the run; what waits then is dropped.
+  /// Listeners aren't part of the message whose handler wrote: its offset may be committed before they are.
+  Source<CacheUpdate<K, V>> updates(const CacheUpdatesOptions& options = {}) const {
+    const int n = ++impl_->listeners;
+    return Source<CacheUpdate<K, V>>(std::make_shared<detail::UpdateSource<K, V>>(
+        "updates of " + store().title() + (n == 1 ? "" : " " + std::to_string(n)), impl_->updates, options));
+  }
+  /// Writes, or removes where there is no value, and publishes that, from outside of handlers: returns when
+  /// every listener of WhenSlow::block has room again. In a handler it doesn't wait; use to(cache) there.
+  absl::Status publish(const CacheUpdate<K, V>& update) const {
+    std::vector<std::shared_ptr<detail::Room>> full;
+    absl::Status s = impl_->update(update, nullptr, full);
+    for (const auto& room : full) room->wait();
+    return s;
+  }
+
   /// False: it isn't there. True: it may be. Cheaper than contains(); never looks into files.
   absl::StatusOr<bool> may_exist(const K& key) const { return store().may_exist(detail::ordered_key(key)); }
 
@@ -433,7 +449,8 @@ class Cache : public CacheReader<K, V> {
   }
 
   /// Column families: further caches in this one's database, that a CacheBatch may change together. Those of
-  /// an App's cache, too, are this cache's own. AlreadyExists and NotFound where the name says so.
+  /// an App's cache, too, are this cache's own. AlreadyExists and NotFound where the name says so. Each call
+  /// makes a handle with updates of its own: copy it where others are to listen.
   template <class K2 = K, class V2 = V>
   absl::StatusOr<Cache<K2, V2>> create_family(
       const std::string& name, const CacheOptions& options = {},
@@ -637,7 +654,7 @@ Cache<K, V> App::cache(const std::string& name, const typename Cache<K, V>::Opti
 }
 template <class K, class V>
 Cache<K, V> App::cache(const std::string& name, const Codec<V>& codec,
-                         const typename Cache<K, V>::Options& options) {
+                       const typename Cache<K, V>::Options& options) {
   return Cache<K, V>(std::make_shared<detail::CacheImpl<K, V>>(
       detail::add_app_store(*graph_, name, detail::store_options(options)), codec));
 }

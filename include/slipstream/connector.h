@@ -105,6 +105,13 @@ class SourceControl {
   virtual absl::StatusOr<std::optional<std::int64_t>> seek(int /*partition*/, std::int64_t /*offset*/) {
     return absl::UnimplementedError(name() + " can't be sought");
   }
+  /// How many records it gave up because nobody read them in time; for metrics. From any thread.
+  virtual std::uint64_t dropped(int /*partition*/) const { return 0; }
+  /// What handlers write to so that this source hands it out, such as a cache, by its address; null for most.
+  virtual const void* echo_of() const { return nullptr; }
+  /// Nothing will be read any more: the run or this source was told to stop. From any thread while the source
+  /// is open, perhaps more than once.
+  virtual void stopping() {}
   /// False: the next read comes only when all that was read before has been dealt with.
   virtual bool reads_ahead() const { return true; }
   /// Whether commit() means anything to this source.

@@ -34,6 +34,8 @@ template <class T, class State>
 class Checkpoint;  // checkpoint.h
 template <class K, class V>
 class Cache;  // cache.h
+template <class K, class V>
+struct CacheUpdate;  // cache_updates.h
 
 /// What a handler or sink may ask beside its message: take a second parameter `const HandlerContext&`.
 struct HandlerContext {
@@ -169,8 +171,9 @@ class Handled {
                   "to() of a cache needs what is written there, in the cache's types: (key, value), (key, "
                   "Tombstone{}) or a Message");
     if constexpr (Cache<K, V>::template takes<Out>()) {
-      sinks_->all.push_back([cache](const Out& value, detail::Delivery&) {
-        cache.impl()->update_or_throw(Cache<K, V>::update(value));
+      binding_->writes_to.push_back(cache.impl()->updates.get());
+      sinks_->all.push_back([cache](const Out& value, detail::Delivery& delivery) {
+        cache.impl()->update_or_throw(Cache<K, V>::update(value), delivery.op);
       });
     }
   }
@@ -476,14 +479,24 @@ Stream<T> stream_of(App&, Handlers& handlers, const Checkpoint<T, State>& checkp
   checkpoint.bind(handlers);
   return checkpoint.stream();
 }
+/// Of the source that `make` makes, once for all that is called `what`.
+template <class Make>
+auto stream_of_one(App& app, Handlers& handlers, const void* what, const Make& make) {
+  using S = decltype(app.source(make()));
+  for (const auto& [known, stream] : handlers.sources) {
+    if (known == what) return *std::static_pointer_cast<S>(stream);
+  }
+  auto stream = std::make_shared<S>(app.source(make()));
+  handlers.sources.emplace_back(what, stream);
+  return *stream;
+}
 template <class T>
 Stream<T> stream_of(App& app, Handlers& handlers, const Source<T>& source) {
-  for (const auto& [impl, stream] : handlers.sources) {
-    if (impl == source.impl().get()) return *std::static_pointer_cast<SourceStream<T>>(stream);
-  }
-  auto stream = std::make_shared<SourceStream<T>>(app.source(source));
-  handlers.sources.emplace_back(source.impl().get(), stream);
-  return *stream;
+  return stream_of_one(app, handlers, source.impl().get(), [&] { return source; });
+}
+template <class K, class V>
+Stream<CacheUpdate<K, V>> stream_of(App& app, Handlers& handlers, const Cache<K, V>& cache) {
+  return stream_of_one(app, handlers, cache.impl()->updates.get(), [&] { return cache.updates(); });
 }
 
 template <class... Ts>

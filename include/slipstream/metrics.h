@@ -47,6 +47,7 @@ struct PartitionMetrics {
   std::uint64_t records = 0;
   std::int64_t next_offset = 0;
   std::optional<std::int64_t> lag;  ///< offsets still to be read, where the source knows
+  std::uint64_t dropped = 0;        ///< given up before they were read, where the source may: WhenSlow::drop
   EventTime watermark = kMinTime;
   EventTime largest_time = kMinTime;
   std::string state;               ///< "active", "waiting", "caught up", "finished", "stopped"

@@ -105,26 +105,6 @@ TEST_F(AppCache, TakesTombstonesAndOptionalsAndMessages) {
   EXPECT_THAT(all_of(copy.scan()), ElementsAre(Pair("m", 7)));
 }
 
-TEST_F(AppCache, PublishesWhatHandlersWriteAndNothingElse) {
-  const auto cache = app.cache<std::string, int>("x");
-  std::vector<CacheUpdate<std::string, int>> updates;
-  std::vector<int> stored;
-  const auto subscription = cache.impl()->updates->add([&](const CacheUpdate<std::string, int>& update) {
-    updates.push_back(update);
-    stored.push_back(cache.get_or(update.key, -1).value());  // it is written before it is published
-  });
-  app.on(from(std::vector<int>{1, 2}))
-      .handle([cache](int n) {
-        EXPECT_TRUE(cache.put("silent", n).ok());
-        return std::pair(std::string("a"), n);
-      })
-      .to(cache);
-  ASSERT_TRUE(run_to_end(app).status.ok());
-  EXPECT_THAT(updates,
-              ElementsAre(CacheUpdate<std::string, int>{"a", 1}, CacheUpdate<std::string, int>{"a", 2}));
-  EXPECT_THAT(stored, ElementsAre(1, 2));
-}
-
 TEST_F(AppCache, FailsTheHandlerThatCannotWrite) {
   const auto cache = app.cache<std::string, double>("x");
   app.on(from(std::vector<int>{1, 2}))

@@ -23,6 +23,7 @@
 namespace slipstream::detail {
 
 class HandlerOperator;
+class Handlers;
 struct HandlerBinding;
 
 /// A message on its way through one handler after the other.
@@ -174,12 +175,13 @@ struct HandlerBinding {
   ErrorPolicy errors;
   std::vector<PortPlanBase*> ports;
   std::vector<const Node*> publishes_to;  ///< sources of Proxies it writes to
+  std::vector<const void*> writes_to;     ///< see SourceControl::echo_of
   std::vector<std::shared_ptr<OutputPlanBase>> outputs;
 };
 
 class HandlerOperator final : public Operator {
  public:
-  HandlerOperator(const OperatorEnv& env, std::vector<const PortPlanBase*> ports,
+  HandlerOperator(const OperatorEnv& env, const Handlers& all, std::vector<const PortPlanBase*> ports,
                   std::vector<const OutputPlanBase*> outputs);
 
   void receive_message(int port, BatchBase& batch) override;
@@ -206,6 +208,7 @@ class HandlerOperator final : public Operator {
   /// it. `value` makes its JSON.
   void failed(const HandlerBinding& handler, Delivery& delivery, const std::function<std::string()>& value);
   bool stopped() const { return lane().failed(); }
+  const Handlers& all() const { return all_; }
 
  private:
   /// A message may lead to this many others through Proxies.
@@ -217,6 +220,7 @@ class HandlerOperator final : public Operator {
   void deliver_all_published();
   void count_held();
 
+  const Handlers& all_;
   std::vector<const PortPlanBase*> plans_;
   std::vector<std::unique_ptr<HandlerPortBase>> ports_;
   std::vector<std::unique_ptr<HandlerOutputBase>> outputs_;
@@ -544,8 +548,11 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
   HandlerBinding& bind(std::string_view location, std::vector<PortPlanBase*> ports);
   /// Adds a node for every serial domain, and the sinks behind it. Once, however often it is called.
   void complete();
+  /// The sources from which what handlers write there comes in the end, be it through Proxies or by way of
+  /// what other handlers write to. From any thread, once it is complete.
+  std::vector<std::shared_ptr<SourceSwitch>> sources_behind(const void* written) const;
 
-  /// Sources that handlers were bound to directly, by implementation, so that the same one is read once.
+  /// Sources that handlers were bound to directly, by implementation or cache, so that each is read once.
   std::vector<std::pair<const void*, std::shared_ptr<void>>> sources;
   const std::shared_ptr<ProducePause> produce_pause;  ///< of all topics
 

@@ -64,6 +64,9 @@ class SnapshotWriter {
 
 class Operator;
 
+/// Whether this thread runs a lane now. Then it must not wait for others.
+bool is_in_lane();
+
 /// What a lane offers the operators that run in it. All calls come from the lane's own thread, but `failed`.
 class LaneServices {
  public:

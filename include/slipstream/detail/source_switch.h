@@ -36,6 +36,9 @@ class SourceSwitch {
   /// Of one partition, beside those of the whole source.
   void pause(std::string_view reason, int partition);
   void resume(std::string_view reason, int partition);
+  /// The same as pause and resume, for want of room behind the handlers. Doesn't count while ignore_room().
+  void hold_back(std::string_view reason);
+  void let_go(std::string_view reason);
   void stop();
   /// All partitions, or those named; all of them or, after an error, none.
   absl::Status seek(std::int64_t offset);
@@ -45,6 +48,8 @@ class SourceSwitch {
   bool is_paused(int partition) const {
     return is_paused() || (differs_.load(std::memory_order_acquire) && is_partition_paused(partition));
   }
+  /// Held back, though that may be ignored.
+  bool is_held_back() const;
   /// Some partition is paused by itself, or sought.
   bool differs_by_partition() const { return differs_.load(std::memory_order_acquire); }
   bool is_stopped() const { return stopped_.load(std::memory_order_acquire); }
@@ -62,6 +67,13 @@ class SourceSwitch {
   void detach();
   /// Waits for attach(), at most so long. False: there was none.
   bool await_run(std::chrono::nanoseconds timeout) const;
+
+  // For the run
+  /// What was read is to be handled, though there may be no room for what comes of it: it is committed, or
+  /// the run stops. Nothing is read meanwhile.
+  void ignore_room(bool ignore);
+  /// From now on, whatever is said later.
+  void ignore_room_to_the_end();
 
   // For the ports of handlers
   /// A port that listens to the source; for set-up.
@@ -102,6 +114,8 @@ class SourceSwitch {
 
  private:
   struct Guarded;
+  template <class Change>
+  void change_reasons(const Change& change);
   bool is_partition_paused(int partition) const;
   bool is_partition_full(int partition) const;
   void changed();
