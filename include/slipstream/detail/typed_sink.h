@@ -237,7 +237,10 @@ class WriteSink final : public TypedOperator<T>, public SinkOperator {
       return false;
     }
     end_retries();
-    this->give_up(pending_, at_, {why.message().data(), why.message().size()}, why.code());
+    // What the connector finds wrong with a record isn't a mistake in the program's arguments.
+    const bool is_record = absl::IsInvalidArgument(why);
+    this->give_up(pending_, at_, {why.message().data(), why.message().size()},
+                  is_record ? absl::StatusCode::kAborted : why.code());
     ++at_;
     if (!this->lane().failed()) return true;
     this->counters.skipped += pending_.size() - at_;
