@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace shop {
+namespace market {
 
 struct Order {
   std::string shop;
@@ -108,7 +108,7 @@ SLIPSTREAM_ENUM(Many, a1, a2, a3, a4, a5, a6, a7, a8, b1, b2, b3, b4, b5, b6, b7
                 c7, c8, d1, d2, d3, d4, d5, d6, d7, d8, e1, e2, e3, e4, e5, e6, e7, e8, f1, f2, f3, f4, f5,
                 f6, f7, f8, g1, g2, g3, g4, g5, g6, g7, g8, h1, h2, h3, h4, h5, h6, h7, h8)
 
-}  // namespace shop
+}  // namespace market
 
 namespace slipstream {
 namespace {
@@ -120,13 +120,13 @@ std::vector<std::string> field_names() {
 }
 
 TEST(Fields, KeepsNamesInTheGivenOrder) {
-  EXPECT_THAT(field_names<shop::Order>(), testing::ElementsAre("shop", "id", "amount"));
-  EXPECT_THAT((field_names<shop::Pair<int, shop::Order>>()), testing::ElementsAre("key", "value"));
+  EXPECT_THAT(field_names<market::Order>(), testing::ElementsAre("shop", "id", "amount"));
+  EXPECT_THAT((field_names<market::Pair<int, market::Order>>()), testing::ElementsAre("key", "value"));
 }
 
 TEST(Fields, GivesMembersAndOffsets) {
-  shop::Longer order{{"x", 1, 2.0}, true};
-  with_fields<shop::Longer>([&](const auto& id, const auto& paid) {
+  market::Longer order{{"x", 1, 2.0}, true};
+  with_fields<market::Longer>([&](const auto& id, const auto& paid) {
     EXPECT_EQ(&(order.*id.member), &order.id);
     EXPECT_EQ(reinterpret_cast<char*>(&order) + id.offset, reinterpret_cast<char*>(&order.id));
     EXPECT_EQ(reinterpret_cast<char*>(&order) + paid.offset, reinterpret_cast<char*>(&order.paid));
@@ -134,23 +134,23 @@ TEST(Fields, GivesMembersAndOffsets) {
 }
 
 TEST(Fields, TakesThirtyTwoFieldsAndSixtyFourEnumerators) {
-  EXPECT_EQ(field_names<shop::Wide>().size(), 32u);
-  EXPECT_EQ(field_names<shop::Wide>().back(), "g16");
-  EXPECT_EQ(enum_name(shop::h8), "h8");
+  EXPECT_EQ(field_names<market::Wide>().size(), 32u);
+  EXPECT_EQ(field_names<market::Wide>().back(), "g16");
+  EXPECT_EQ(enum_name(market::h8), "h8");
 }
 
 TEST(Fields, AreNotInherited) {
-  EXPECT_TRUE(HasFields<shop::Order>);
-  EXPECT_FALSE(HasFields<shop::Derived>);
+  EXPECT_TRUE(HasFields<market::Order>);
+  EXPECT_FALSE(HasFields<market::Derived>);
   EXPECT_FALSE(HasFields<int>);
 }
 
 TEST(Enumerators, HaveNames) {
-  static_assert(enum_name(shop::Color::green) == "green");
-  EXPECT_EQ(enum_name(shop::Color::blue), "blue");
-  EXPECT_EQ(enum_name(shop::Color{99}), "");
-  EXPECT_EQ(enum_value<shop::Color>("green"), shop::Color::green);
-  EXPECT_EQ(enum_value<shop::Color>("Green"), std::nullopt);
+  static_assert(enum_name(market::Color::green) == "green");
+  EXPECT_EQ(enum_name(market::Color::blue), "blue");
+  EXPECT_EQ(enum_name(market::Color{99}), "");
+  EXPECT_EQ(enum_value<market::Color>("green"), market::Color::green);
+  EXPECT_EQ(enum_value<market::Color>("Green"), std::nullopt);
 }
 
 }  // namespace
