@@ -13,6 +13,7 @@
 
 #include "slipstream/async_source.h"
 #include "slipstream/handler.h"
+#include "slipstream/json.h"
 #include "slipstream/slipstream.h"
 #include "slipstream/testing.h"
 
@@ -23,6 +24,13 @@ namespace slipstream::test {
 // ---------------------------------------------------------------- JSON text of what a program sees
 
 inline std::string json_of(int n) { return std::to_string(n); }
+inline std::string json_of(std::int64_t n) { return std::to_string(n); }
+/// As Python has it: 1.0.
+inline std::string json_of(double value) {
+  std::string out;
+  json<double>({.style = JsonStyle::python}).make_encoder()(value, out).IgnoreError();
+  return out;
+}
 inline std::string json_of(std::string_view s) {
   std::string out = "\"";
   for (const char c : s) {

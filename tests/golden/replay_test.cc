@@ -19,6 +19,9 @@
 #ifdef SLIPSTREAM_KAFKA
 #include "topic_programs.h"
 #endif
+#ifdef SLIPSTREAM_ROCKSDB
+#include "cache_programs.h"
+#endif
 
 /// Every file in cases/ is an observed run of the Python package; what ours did is compared with it
 /// literally, but for what stands in differences.toml, each with its reason.
@@ -37,12 +40,21 @@ Programs programs() {
   const Programs topics = topic_programs();
   all.insert(topics.begin(), topics.end());
 #endif
+#ifdef SLIPSTREAM_ROCKSDB
+  const Programs caches = cache_programs();
+  all.insert(caches.begin(), caches.end());
+#endif
   return all;
 }
 
 /// Whether a case is about Kafka.
 [[maybe_unused]] bool is_about_topics(const std::string& name) {
   return name.starts_with("topic_") || name == "conf_merging" || name == "sink_type_error";
+}
+
+/// Whether a case is about caches.
+[[maybe_unused]] bool is_about_caches(const std::string& name) {
+  return name.starts_with("cache_") || name.starts_with("aggregation_") || name == "join_as_of";
 }
 
 std::vector<std::string> case_names() {
@@ -127,6 +139,9 @@ class Golden : public testing::TestWithParam<std::string> {};
 TEST_P(Golden, HappensHereAsInPython) {
 #ifndef SLIPSTREAM_KAFKA
   if (is_about_topics(GetParam())) GTEST_SKIP() << "built without Kafka";
+#endif
+#ifndef SLIPSTREAM_ROCKSDB
+  if (is_about_caches(GetParam())) GTEST_SKIP() << "built without RocksDB";
 #endif
   const Programs all = programs();
   const auto program = all.find(GetParam());

@@ -10,8 +10,8 @@
 namespace slipstream::detail {
 
 /// The room in front of somebody who is slow. Once it is full, those who filled it wait until there is some
-/// again: a handler for its next message, by a pause of the sources its messages come from, so that no lane is
-/// held up; other threads in wait(). From any thread, but fill() and make() one at a time.
+/// again: a handler for its next message, by a pause of the sources its messages come from, so that no lane
+/// is held up; other threads in wait(). From any thread, but fill() and make() one at a time.
 class Room {
  public:
   /// `reason`: of the pauses; nobody else's.
