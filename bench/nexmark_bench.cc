@@ -5,7 +5,6 @@
 #include <ctime>
 #include <functional>
 #include <map>
-#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
