@@ -26,6 +26,11 @@ const char kPage[] = R"html(<!doctype html>
   source.addEventListener("snapshot", () => { table.replaceChildren(); cells.clear(); });
   source.addEventListener("counts", event => {
     const {key, value} = JSON.parse(event.data);
+    if (value === undefined) {  // it was removed
+      cells.get(key)?.parentNode.remove();
+      cells.delete(key);
+      return;
+    }
     if (!cells.has(key)) {
       const row = table.insertRow();
       row.insertCell().textContent = key;
