@@ -53,6 +53,7 @@ absl::Status Database::check_folder(const detail::StoreOptions& options) {
       return absl::FailedPreconditionError(
           "the folder " + path_ + " holds other files and no database; a cache needs a folder of its own");
     case Folder::database:
+      if (writer_of(path_)) return absl::OkStatus();  // files come and go
       return check_inventory(path_);
     case Folder::absent:
       break;

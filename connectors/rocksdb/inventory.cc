@@ -79,6 +79,21 @@ absl::Status compare(const std::string& path, std::ifstream& list) {
   return absl::OkStatus();
 }
 
+/// What there is to see where nobody has closed the database: an open one always has a log.
+absl::Status check_without_inventory(const std::string& path) {
+  std::string manifest;
+  std::ifstream current(path + "/CURRENT");
+  if (!std::getline(current, manifest)) return absl::OkStatus();  // RocksDB will say so
+  const auto found = files_in(path);
+  if (!found.contains(manifest)) return damaged(path, "its file " + manifest + " is missing");
+  // The first manifest is there before the first log.
+  const bool is_being_made = manifest == "MANIFEST-000001";
+  const bool has_log =
+      std::any_of(found.begin(), found.end(), [](const auto& file) { return file.first.ends_with(".log"); });
+  if (!is_being_made && !has_log) return damaged(path, "the log of its last writes is missing");
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status write_inventory(const std::string& path) {
@@ -96,7 +111,7 @@ absl::Status write_inventory(const std::string& path) {
 
 absl::Status check_inventory(const std::string& path) {
   std::ifstream list(path + kFile);
-  return list ? compare(path, list) : absl::OkStatus();
+  return list ? compare(path, list) : check_without_inventory(path);
 }
 
 absl::StatusOr<std::string> take_inventory(const std::string& path) {

@@ -270,6 +270,24 @@ TEST_F(CacheDamage, OfCurrentIsRefusedAfterACrashToo) {
   EXPECT_EQ(keys_after_repair().size(), 1010u);
 }
 
+TEST_F(CacheDamage, OfAManifestIsRefusedAfterACrashToo) {
+  crash();
+  const fs::path manifest = file("MANIFEST-", "");
+  fs::remove(manifest);
+  expect_refusal("its file " + manifest.filename().string() + " is missing");
+  EXPECT_EQ(keys_after_repair().size(), 1010u);
+}
+
+TEST_F(CacheDamage, OfALostLogIsRefusedAfterACrashToo) {
+  crash();
+  fs::remove(file("0", ".log"));
+  for (const auto& entry : fs::directory_iterator(path)) {
+    if (entry.path().extension() == ".log") fs::remove(entry.path());
+  }
+  expect_refusal("the log of its last writes is missing");
+  EXPECT_EQ(keys_after_repair().size(), 1000u);
+}
+
 TEST_F(CacheDamage, OfATableIsFoundWhenItIsRead) {
   const fs::path table = file("0", ".sst");  // of the last ten keys
   change_byte(table, 50);
