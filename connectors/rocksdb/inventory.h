@@ -11,8 +11,8 @@ namespace slipstream::rocks {
 
 /// Of a database that is closed.
 absl::Status write_inventory(const std::string& path);
-/// DataLoss when the files are others than on the list or, where there is none, what every open database has is
-/// missing. Of one that nobody has open.
+/// DataLoss when the files are others than on the list or, where there is none, what every open database has
+/// is missing. Of one that nobody has open.
 absl::Status check_inventory(const std::string& path);
 /// The database is about to change: removes the list, on the disk too, and returns it; empty: there was none.
 absl::StatusOr<std::string> take_inventory(const std::string& path);
