@@ -95,8 +95,7 @@ TEST_F(CheckpointOnARealBroker, HasNothingToCorrectWhereAJoinWaitsInEventTime) {
   auto producer = kafka::Producer::connect({.brokers = broker()});
   ASSERT_EQ(producer.status(), absl::OkStatus());
   const auto send = [&](const std::string& topic, const std::vector<std::string>& messages) {
-    for (const std::string& m : messages)
-      EXPECT_EQ(producer->produce(topic, {.value = m}), absl::OkStatus());
+    for (const std::string& m : messages) EXPECT_EQ(producer->produce(topic, {.value = m}), absl::OkStatus());
     EXPECT_EQ(producer->flush(), absl::OkStatus());
   };
   send(weather_topic, {at("10:00", "sun"), at("11:00", "clouds")});
@@ -107,11 +106,10 @@ TEST_F(CheckpointOnARealBroker, HasNothingToCorrectWhereAJoinWaitsInEventTime) {
   auto weather = app.source("weather", kafka::source(weather_topic, json<Happening>(),
                                                      {.brokers = broker(), .until_offsets = {{0, 4}}}))
                      .event_time(&Happening::at);
-  auto activities =
-      app.source("activities", kafka::source(activity_topic, json<Happening>(),
-                                             {.brokers = broker(), .until_offsets = {{0, 4}}}))
-          .event_time(&Happening::at)
-          .depends_on(weather, {.max_lag = 1h});
+  auto activities = app.source("activities", kafka::source(activity_topic, json<Happening>(),
+                                                           {.brokers = broker(), .until_offsets = {{0, 4}}}))
+                        .event_time(&Happening::at)
+                        .depends_on(weather, {.max_lag = 1h});
   const auto everywhere = [](const Happening&) { return 0; };
   const auto told = [](const Happening& a, const Happening* w) {
     return a.what + ": " + (w ? w->what : "unknown");
@@ -132,8 +130,8 @@ TEST_F(CheckpointOnARealBroker, HasNothingToCorrectWhereAJoinWaitsInEventTime) {
       });
   ASSERT_EQ(run_to_end(app).status, absl::OkStatus());
 
-  const auto right = testing::UnorderedElementsAre("swimming: sun", "walking: clouds", "shopping: drizzle",
-                                                   "lunch: rain");
+  const auto right =
+      testing::UnorderedElementsAre("swimming: sun", "walking: clouds", "shopping: drizzle", "lunch: rain");
   EXPECT_TRUE(is_repaired);
   EXPECT_THAT(final_lines, right);
   std::vector<std::string> corrected;

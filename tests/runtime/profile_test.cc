@@ -70,7 +70,8 @@ TEST(Profile, KnowsWhenTheProgramIsNotToBlame) {
   Metrics m;
   m.nodes = {node("orders", {}, 1s, 9s, 0s), node("out", {"orders"}, 1s, 9s, 0s)};
   const std::string text = profile_text(m, 10s);
-  EXPECT_THAT(text, HasSubstr("  orders      1        1000  10 %     90 %      0 %  what comes from outside\n"));
+  EXPECT_THAT(text,
+              HasSubstr("  orders      1        1000  10 %     90 %      0 %  what comes from outside\n"));
   EXPECT_THAT(text, HasSubstr("no node sets the pace: 'orders' waits for what comes from outside\n"));
 }
 
