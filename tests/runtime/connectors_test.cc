@@ -29,8 +29,8 @@ TEST(ConnectorUse, OneSourceIsReadOnce) {
     app.source("again", numbers).sink([](int) {});
   });
   EXPECT_EQ(said,
-            "the source 'in-memory records' is used twice, at connectors_test.cc:27 and "
-            "connectors_test.cc:28: "
+            "the source 'in-memory records' is used twice, at connectors_test.cc:28 and "
+            "connectors_test.cc:29: "
             "call App::source once and use its stream twice, or make two sources");
 }
 
@@ -42,7 +42,7 @@ TEST(ConnectorUse, OneSinkIsWrittenToOnce) {
     words.sink(sink);
   });
   EXPECT_EQ(said,
-            "the sink 'nowhere' is used twice, at connectors_test.cc:40 and connectors_test.cc:41: "
+            "the sink 'nowhere' is used twice, at connectors_test.cc:41 and connectors_test.cc:42: "
             "merge() the "
             "streams in front of it, or make two sinks");
 }
