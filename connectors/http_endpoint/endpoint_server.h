@@ -94,7 +94,7 @@ class EndpointServer {
                             MHD_ConnectionNotificationCode code);
   static ssize_t on_read(void* client, std::uint64_t position, char* out, std::size_t size);
   static void on_end(void* client);
-  static void on_log(void* self, const char* format, va_list arguments);
+  [[gnu::format(printf, 2, 0)]] static void on_log(void* self, const char* format, va_list arguments);
 
   struct DaemonDeleter {
     void operator()(MHD_Daemon* daemon) const { MHD_stop_daemon(daemon); }
