@@ -376,7 +376,8 @@ class Cache : public CacheReader<K, V> {
   using Options = CacheOptions;
 
   /// A cache without an App, of the database in the folder `path`, which is made if it isn't there.
-  /// DataLoss: it is damaged, and the message says what to do. FailedPrecondition: another process has it open.
+  /// DataLoss: it is damaged, and the message says what to do. FailedPrecondition: another process has it
+  /// open.
   static absl::StatusOr<Cache> open(const std::string& path, const CacheOptions& options = {}) {
     return open(path, detail::default_value_codec<V>(), options);
   }
