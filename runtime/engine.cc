@@ -45,9 +45,12 @@ std::string seconds(std::chrono::nanoseconds t) {
   return std::to_string(ms / 1000) + "." + std::to_string(ms % 1000 / 100) + " s";
 }
 
-/// Names the node in front, unless the message does so already.
+/// Names the node in front, unless the message does so already: at its beginning or in quotes, as a name may
+/// be a word of any sentence.
 absl::Status annotate(const absl::Status& status, const std::string& prefix) {
-  if (status.message().find(prefix) != absl::string_view::npos) return status;
+  const std::string_view message(status.message().data(), status.message().size());
+  const bool begins = message.starts_with(prefix) && message.substr(prefix.size()).find_first_of(":[ ") == 0;
+  if (begins || message.find("'" + prefix + "'") != message.npos) return status;
   return absl::Status(status.code(), prefix + ": " + std::string(status.message()));
 }
 

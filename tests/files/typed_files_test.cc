@@ -120,6 +120,9 @@ TEST(TypedFiles, SayWhatStopsARun) {
   const Scratch scratch;
   EXPECT_EQ(error_of(scratch, read(lines(scratch.path("none"))).status),
             "in: can't read none: there is no such file");
+  EXPECT_EQ(error_of(scratch, read(lines(scratch.path("none in it"))).status),
+            "in: can't read none in it: there is no such file")
+      << "the source's name is there by chance";
   const std::string packed = gzipped("a\nb\n");
   EXPECT_EQ(error_of(scratch, read(lines(scratch.file("f.gz", packed.substr(0, 20)))).status),
             "in: f.gz is truncated: its gzip data ends too early, at byte 20");
