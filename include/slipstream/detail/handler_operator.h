@@ -276,7 +276,7 @@ class HandlerPort final : public HandlerPortBase {
     delivery.op.published(*this);
   }
   std::size_t held() const override {
-    std::size_t sum = held_.size() + (waiting_ ? 1 : 0);
+    std::size_t sum = in_hand_.size() + held_.size() + (waiting_ ? 1 : 0);
     for (const auto& [partition, queue] : parked_) sum += queue.size();
     return sum;
   }
@@ -419,21 +419,28 @@ class HandlerPort final : public HandlerPortBase {
     std::size_t forwarded = 0;
     bool is_full = false;
     bool goes_on = !op.stopped();
-    while (goes_on && !is_full && !held_.empty() && is_plain()) {
-      // Taken out before it is handled: handlers may publish into the same queue meanwhile.
-      const T message = std::move(held_.records.values[held_.at]);
-      const RecordInfo info = held_.records.info(held_.at);
-      held_.pop();
+    // Out of the way of what handlers publish meanwhile, which comes behind all of it.
+    std::swap(held_, in_hand_);
+    while (goes_on && !is_full && !in_hand_.empty() && is_plain()) {
+      const std::size_t i = in_hand_.at++;
+      const RecordInfo info = in_hand_.records.info(i);
       Delivery delivery{info, nullptr, op};
-      goes_on = run(plan_.listeners, message, delivery);
+      goes_on = run(plan_.listeners, in_hand_.records.values[i], delivery);
       made += delivery.outputs;
       if (!delivery.diverted) ++forwarded;
       op.deliver_published();
       is_full = op.flush_at_times();
     }
+    take_back();
     op.counters.out += made;
     op.counters.forwarded += forwarded;
     return is_full;
+  }
+  /// The rest of what deliver_simply() had in hand.
+  void take_back() {
+    if (in_hand_.empty()) return in_hand_.clear();
+    std::swap(held_, in_hand_);
+    while (!in_hand_.empty()) held_.take_first(in_hand_);
   }
 
   /// Where the next message is, if any may be handed out.
@@ -516,6 +523,7 @@ class HandlerPort final : public HandlerPortBase {
   const PortPlan<T>& plan_;
   std::optional<Message> waiting_;  ///< a checkpoint is still looking at it; nothing overtakes it
   Queue held_;                      ///< read, but not handed out
+  Queue in_hand_;                   ///< the same, while deliver_simply() runs; in front of it
   /// The same by source and partition, of those that were paused by themselves; in front of held_.
   std::map<std::pair<std::uint32_t, std::uint32_t>, Queue> parked_;
   Queue published_;
