@@ -257,11 +257,11 @@ class HandlerPort final : public HandlerPortBase {
 
   void take(BatchBase& base, HandlerOperator& op) override {
     auto& batch = static_cast<Batch<T>&>(base);
-    if (!held_.empty()) {
-      held_.records.append(batch);
+    if (!held_->empty()) {
+      held_->records.append(batch);
     } else {
-      std::swap(held_.records.values, batch.values);
-      held_.records.take_columns(batch);
+      std::swap(held_->records.values, batch.values);
+      held_->records.take_columns(batch);
     }
     if (differs_by_partition()) drop_sought(op);
   }
@@ -269,19 +269,19 @@ class HandlerPort final : public HandlerPortBase {
   void publish(const T& value, const Delivery& delivery) {
     delivery.op.counters.in += 1;
     if (is_paused() || held() > 0) {
-      delivery.append_to(held_.records, value);
+      delivery.append_to(held_->records, value);
       return;
     }
     delivery.append_to(published_.records, value);
     delivery.op.published(*this);
   }
   std::size_t held() const override {
-    std::size_t sum = in_hand_.size() + held_.size() + (waiting_ ? 1 : 0);
+    std::size_t sum = in_hand_->size() + held_->size() + (waiting_ ? 1 : 0);
     for (const auto& [partition, queue] : parked_) sum += queue.size();
     return sum;
   }
   EventTime oldest_held() const override {
-    EventTime oldest = std::min(held_.oldest(), waiting_ ? waiting_->info.time : kMaxTime);
+    EventTime oldest = std::min(held_->oldest(), waiting_ ? waiting_->info.time : kMaxTime);
     for (const auto& [partition, queue] : parked_) oldest = std::min(oldest, queue.oldest());
     return oldest;
   }
@@ -289,7 +289,7 @@ class HandlerPort final : public HandlerPortBase {
     if (has_news_of_seeks()) return true;
     if (waiting_) return are_done();
     if (is_paused()) return false;
-    return !held_.empty() || std::any_of(parked_.begin(), parked_.end(), [this](const auto& p) {
+    return !held_->empty() || std::any_of(parked_.begin(), parked_.end(), [this](const auto& p) {
       return !p.second.empty() && !this->is_paused(p.second.first_id());
     });
   }
@@ -303,7 +303,7 @@ class HandlerPort final : public HandlerPortBase {
       if (op.stopped()) {
         op.counters.skipped += held();
         waiting_.reset();
-        held_.clear();
+        held_->clear();
         parked_.clear();
         break;
       }
@@ -315,7 +315,7 @@ class HandlerPort final : public HandlerPortBase {
   }
   void deliver_published(HandlerOperator& op) override {
     if (waiting_) {
-      held_.take_first(published_);
+      held_->take_first(published_);
     } else {
       handle_next(published_, op);
     }
@@ -339,13 +339,13 @@ class HandlerPort final : public HandlerPortBase {
 
  protected:
   void count_held(HeldBy& held) const override {
-    held_.count(held);
+    held_->count(held);
     for (const auto& [partition, queue] : parked_) queue.count(held);
     if (waiting_) ++held[{waiting_->info.id.source, waiting_->info.id.partition}];
   }
   void drop_sought(HandlerOperator& op) override {
     const auto is_sought = [this](const RecordId& id) { return this->is_seeking(id); };
-    std::size_t dropped = held_.drop(is_sought);
+    std::size_t dropped = held_->drop(is_sought);
     for (auto& [partition, queue] : parked_) dropped += queue.drop(is_sought);
     std::erase_if(parked_, [](const auto& p) { return p.second.empty(); });
     if (waiting_ && is_sought(waiting_->info.id)) {
@@ -411,7 +411,7 @@ class HandlerPort final : public HandlerPortBase {
   /// No message needs more than to be given to the handlers: so it is most of the time.
   bool is_simple() const {
     return is_plain() && !waiting_ && parked_.empty() && plan_.checkpoints.empty() &&
-           held_.records.headers.empty();
+           held_->records.headers.empty();
   }
   /// deliver() as long as that is so. True: downstream is full.
   bool deliver_simply(HandlerOperator& op) {
@@ -421,11 +421,11 @@ class HandlerPort final : public HandlerPortBase {
     bool goes_on = !op.stopped();
     // Out of the way of what handlers publish meanwhile, which comes behind all of it.
     std::swap(held_, in_hand_);
-    while (goes_on && !is_full && !in_hand_.empty() && is_plain()) {
-      const std::size_t i = in_hand_.at++;
-      const RecordInfo info = in_hand_.records.info(i);
+    while (goes_on && !is_full && !in_hand_->empty() && is_plain()) {
+      const std::size_t i = in_hand_->at++;
+      const RecordInfo info = in_hand_->records.info(i);
       Delivery delivery{info, nullptr, op};
-      goes_on = run(plan_.listeners, in_hand_.records.values[i], delivery);
+      goes_on = run(plan_.listeners, in_hand_->records.values[i], delivery);
       made += delivery.outputs;
       if (!delivery.diverted) ++forwarded;
       op.deliver_published();
@@ -438,9 +438,9 @@ class HandlerPort final : public HandlerPortBase {
   }
   /// The rest of what deliver_simply() had in hand.
   void take_back() {
-    if (in_hand_.empty()) return in_hand_.clear();
+    if (in_hand_->empty()) return in_hand_->clear();
     std::swap(held_, in_hand_);
-    while (!in_hand_.empty()) held_.take_first(in_hand_);
+    while (!in_hand_->empty()) held_->take_first(*in_hand_);
   }
 
   /// Where the next message is, if any may be handed out.
@@ -459,11 +459,11 @@ class HandlerPort final : public HandlerPortBase {
   }
   /// What comes of a paused partition is put aside, and so is what comes behind that until it is through.
   Queue* next_held() {
-    while (!held_.empty()) {
-      const RecordId id = held_.first_id();
+    while (!held_->empty()) {
+      const RecordId id = held_->first_id();
       const auto partition = std::pair(id.source, id.partition);
-      if (!parked_.contains(partition) && !is_paused(id)) return &held_;
-      parked_[partition].take_first(held_);
+      if (!parked_.contains(partition) && !is_paused(id)) return held_;
+      parked_[partition].take_first(*held_);
     }
     return nullptr;
   }
@@ -522,9 +522,10 @@ class HandlerPort final : public HandlerPortBase {
 
   const PortPlan<T>& plan_;
   std::optional<Message> waiting_;  ///< a checkpoint is still looking at it; nothing overtakes it
-  Queue held_;                      ///< read, but not handed out
-  Queue in_hand_;                   ///< the same, while deliver_simply() runs; in front of it
-  /// The same by source and partition, of those that were paused by themselves; in front of held_.
+  Queue queues_[2];
+  Queue* held_ = &queues_[0];     ///< read, but not handed out
+  Queue* in_hand_ = &queues_[1];  ///< the same, while deliver_simply() runs; in front of it
+  /// The same by source and partition, of those that were paused by themselves; in front of held_->
   std::map<std::pair<std::uint32_t, std::uint32_t>, Queue> parked_;
   Queue published_;
 };
