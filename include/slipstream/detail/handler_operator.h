@@ -127,10 +127,13 @@ class HandlerPortBase {
     return std::any_of(origins_.begin(), origins_.end(),
                        [](const Origin& o) { return o.by_hand->differs_by_partition(); });
   }
-  /// Nothing is paused, sought or news.
+  /// Nothing is paused, sought or news. Asked before every message, so that a plain loop, which is compiled
+  /// into the caller's.
   bool is_plain() const {
-    return std::all_of(origins_.begin(), origins_.end(),
-                       [](const Origin& o) { return o.by_hand->is_plain(o.heard); });
+    for (const Origin& o : origins_) {
+      if (!o.by_hand->is_plain(o.heard)) return false;
+    }
+    return true;
   }
   bool has_news_of_seeks() const {
     return std::any_of(origins_.begin(), origins_.end(),
