@@ -26,7 +26,6 @@ rd_kafka_t* client_of(rd_kafka_type_t type, rd_kafka_conf_t* conf) {
 
 Reader::Reader(const std::string& brokers, std::string topic, int partitions, std::vector<std::int64_t> from)
     : client_(client_of(RD_KAFKA_CONSUMER, conf_with({{"bootstrap.servers", brokers},
-                                                      {"enable.partition.eof", "true"},
                                                       {"enable.auto.commit", "false"},
                                                       {"queued.min.messages", "1000000"},
                                                       {"queued.max.messages.kbytes", "65536"},
@@ -34,14 +33,22 @@ Reader::Reader(const std::string& brokers, std::string topic, int partitions, st
                                                       {"check.crcs", "true"}}))),
       topic_(rd_kafka_topic_new(client_, topic.c_str(), nullptr)),
       queue_(rd_kafka_queue_new(client_)),
-      partitions_(partitions) {
-  from.resize(static_cast<std::size_t>(partitions), RD_KAFKA_OFFSET_BEGINNING);
-  for (int p = 0; p < partitions; ++p)
-    rd_kafka_consume_start_queue(topic_, p, from[static_cast<std::size_t>(p)], queue_);
+      ends_(static_cast<std::size_t>(partitions)) {
+  for (int p = 0; p < partitions; ++p) {
+    // Known beforehand, or the client looks for the beginning half a second later, and for the end once more.
+    std::int64_t low = 0;
+    std::int64_t& end = ends_[static_cast<std::size_t>(p)];
+    const auto error = rd_kafka_query_watermark_offsets(client_, topic.c_str(), p, &low, &end, 10'000);
+    if (error) throw std::runtime_error(rd_kafka_err2str(error));
+    const std::int64_t begin = from.empty() ? low : from[static_cast<std::size_t>(p)];
+    if (begin >= end) continue;
+    ++reading_;
+    rd_kafka_consume_start_queue(topic_, p, begin, queue_);
+  }
 }
 
 Reader::~Reader() {
-  for (int p = 0; p < partitions_; ++p) rd_kafka_consume_stop(topic_, p);
+  for (std::size_t p = 0; p < ends_.size(); ++p) rd_kafka_consume_stop(topic_, static_cast<int>(p));
   rd_kafka_queue_destroy(queue_);
   rd_kafka_topic_destroy(topic_);
   rd_kafka_destroy(client_);
@@ -49,19 +56,17 @@ Reader::~Reader() {
 
 void Reader::on_message(rd_kafka_message_t* message, void* opaque) {
   auto& reader = *static_cast<Reader*>(opaque);
-  if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
-    ++reader.ended_;
-  } else if (message->err) {
-    throw std::runtime_error(rd_kafka_err2str(message->err));
-  } else {
-    (*reader.call_)(message->partition, {static_cast<const char*>(message->key), message->key_len},
-                    {static_cast<const char*>(message->payload), message->len});
-  }
+  if (message->err) throw std::runtime_error(rd_kafka_err2str(message->err));
+  const std::int64_t end = reader.ends_[static_cast<std::size_t>(message->partition)];
+  if (message->offset >= end) return;
+  (*reader.call_)(message->partition, {static_cast<const char*>(message->key), message->key_len},
+                  {static_cast<const char*>(message->payload), message->len});
+  if (message->offset + 1 == end) --reader.reading_;
 }
 
 void Reader::read(const Call& call, const std::function<void()>& idle) {
   call_ = &call;
-  while (ended_ < partitions_) {
+  while (reading_ > 0) {
     // Waits, so that a broker in this process gets its core.
     rd_kafka_consume_callback_queue(queue_, 100, on_message, this);
     rd_kafka_poll(client_, 0);

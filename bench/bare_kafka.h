@@ -14,12 +14,12 @@
 /// library, calls and settings as the connector's. Throws where something fails.
 namespace slipstream::bench::bare {
 
-/// Reads partitions from their offsets to their ends.
+/// Reads partitions from their offsets to the ends they had in the beginning.
 class Reader {
  public:
   /// The views are valid during the call.
   using Call = std::function<void(int partition, std::string_view key, std::string_view value)>;
-  /// `from`: by partition, or kafka's beginning where there is none.
+  /// `from`: by partition, or the first one there where it is empty.
   Reader(const std::string& brokers, std::string topic, int partitions, std::vector<std::int64_t> from = {});
   ~Reader();
   Reader(const Reader&) = delete;
@@ -31,8 +31,8 @@ class Reader {
   rd_kafka_t* client_;
   rd_kafka_topic_t* topic_;
   rd_kafka_queue_t* queue_;
-  int partitions_;
-  int ended_ = 0;
+  std::vector<std::int64_t> ends_;  ///< by partition
+  int reading_ = 0;                 ///< partitions that aren't at their ends
   const Call* call_ = nullptr;
 };
 
