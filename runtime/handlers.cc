@@ -123,6 +123,8 @@ void HandlerOperator::count_held() {
 void HandlerOperator::flush() {
   since_flush_ = 0;
   for (auto& output : outputs_) output->flush();
+  for (const auto& f : at_flush_) f();
+  at_flush_.clear();
 }
 
 bool HandlerOperator::flush_is_enough() {

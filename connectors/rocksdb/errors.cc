@@ -26,7 +26,10 @@ absl::Status to_status(const rocksdb::Status& status, const std::string& path) {
   if (status.ok()) return absl::OkStatus();
   const std::string text = status.ToString();
   if (status.IsCorruption()) return damaged(path, text);
-  if (status.IsNoSpace()) return absl::ResourceExhaustedError(text);
+  if (status.IsNoSpace()) {
+    return absl::ResourceExhaustedError("no space is left for the database in " + path + " (" + text +
+                                        "); what was written before is safe: free some and start again");
+  }
   if (status.IsInvalidArgument()) return absl::InvalidArgumentError(text);
   if (status.IsNotSupported()) return absl::UnimplementedError(text);
   if (status.IsNotFound()) return absl::NotFoundError(text);

@@ -155,22 +155,29 @@ struct CacheImpl {
   template <class Value>
   absl::Status put(std::string_view key, const Value& value, const CacheWriteOptions& options) {
     std::string encoded;
+    return put(key, value, options, encoded);
+  }
+  template <class Value>
+  absl::Status put(std::string_view key, const Value& value, const CacheWriteOptions& options,
+                   std::string& encoded) {
+    encoded.clear();
     if (absl::Status s = encode(value, encoded); !s.ok()) return say(key, s);
     return store->put(key, encoded, std::same_as<Value, Entity<V>>, options.ttl);
   }
   /// What is written is published, too, of each key in the order in which it is written. `writer`: null when
   /// it is no handler; then it is to wait for room in `full`.
-  absl::Status update(const CacheUpdate<K, V>& change, const HandlerOperator* writer,
+  absl::Status update(CacheUpdate<K, V> change, HandlerOperator* writer,
                       std::vector<std::shared_ptr<Room>>& full) {
     const std::string key = ordered_key(change.key);
-    const MutexLock one_at_a_time(writing[std::hash<std::string>()(key) % writing.size()]);
-    absl::Status s = change.value ? put(key, *change.value, {}) : store->remove(key);
-    if (s.ok()) updates->call({change, writer, full});
+    Writing& mine = writing[std::hash<std::string>()(key) % writing.size()];
+    const MutexLock one_at_a_time(mine.mutex);
+    absl::Status s = change.value ? put(key, *change.value, {}, mine.encoded) : store->remove(key);
+    if (s.ok()) updates->call({change, false, writer, full}, {change, true, writer, full});
     return s;
   }
-  void update_or_throw(const CacheUpdate<K, V>& change, const HandlerOperator& writer) {
+  void update_or_throw(CacheUpdate<K, V> change, HandlerOperator& writer) {
     std::vector<std::shared_ptr<Room>> none;
-    if (absl::Status s = update(change, &writer, none); !s.ok())
+    if (absl::Status s = update(std::move(change), &writer, none); !s.ok())
       throw std::runtime_error(std::string(s.message()));
   }
 
@@ -179,8 +186,12 @@ struct CacheImpl {
   CoderPool<typename Codec<V>::Encode> encoders;
   const std::shared_ptr<UpdateSubscribers<K, V>> updates = std::make_shared<UpdateSubscribers<K, V>>();
   std::atomic<int> listeners{0};  ///< sources of updates that were made
+  struct Writing {
+    Mutex mutex;
+    std::string encoded SLIPSTREAM_GUARDED_BY(mutex);
+  };
   /// By key: whoever writes and publishes it has one.
-  std::array<Mutex, 64> writing;
+  std::array<Writing, 64> writing;
 };
 
 }  // namespace detail

@@ -1,4 +1,5 @@
 #pragma once
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -51,8 +52,9 @@ namespace detail {
 /// An update on its way to all who listen.
 template <class K, class V>
 struct PublishedUpdate {
-  const CacheUpdate<K, V>& update;
-  const HandlerOperator* writer;             ///< null: not a handler
+  CacheUpdate<K, V>& update;
+  bool is_last;                              ///< nobody needs it any more: it may be moved from
+  HandlerOperator* writer;                   ///< null: not a handler
   std::vector<std::shared_ptr<Room>>& full;  ///< those in which the writer, when it isn't one, is to wait
 };
 template <class K, class V>
@@ -84,10 +86,10 @@ class UpdateSource final : public MemorySource<CacheUpdate<K, V>> {
   absl::Status open(const SourceEnv& env) override {
     if (options_.capacity == 0)
       return absl::InvalidArgumentError(name_ + ": options.capacity is to be at least 1");
+    wake_ = env.wake;
+    log_ = env.log;
     {
       const MutexLock lock(mutex_);
-      wake_ = env.wake;
-      log_ = env.log;
       listens_ = true;
     }
     subscription_ = published_->add([this](const PublishedUpdate<K, V>& update) { take(update); });
@@ -129,14 +131,30 @@ class UpdateSource final : public MemorySource<CacheUpdate<K, V>> {
         queue_.pop_front();
         is_first_dropped = dropped_++ == 0;
       }
-      queue_.push_back(published.update);
+      published.is_last ? queue_.push_back(std::move(published.update)) : queue_.push_back(published.update);
       if (options_.when_slow == WhenSlow::block && queue_.size() >= options_.capacity) fill_room(published);
-      wake_();
+      wake_up(published.writer);
     }
     if (is_first_dropped) {
       log_(LogLevel::warning, "cache",
            name_ + ": " + std::to_string(options_.capacity) +
                " wait, so the oldest are dropped from now on; metrics count them");
+    }
+  }
+  /// A listener that is quicker than the writer would be woken for each update, which costs as much as the
+  /// write: so a handler wakes it once a millisecond and when it has no more messages.
+  void wake_up(HandlerOperator* writer) SLIPSTREAM_REQUIRES(mutex_) {
+    if (!writer) return wake_();
+    if (const auto now = writer->now(); now >= woken_at_ + std::chrono::milliseconds(1)) {
+      woken_at_ = now;
+      wake_();
+    } else if (!wakes_later_) {
+      wakes_later_ = true;
+      writer->at_flush([this] {
+        const MutexLock lock(mutex_);
+        wakes_later_ = false;
+        wake_();
+      });
     }
   }
   /// Under the mutex, and so is making room: else it might be made before it is filled.
@@ -161,16 +179,18 @@ class UpdateSource final : public MemorySource<CacheUpdate<K, V>> {
   const CacheUpdatesOptions options_;
   const std::shared_ptr<Room> room_;
   Subscription subscription_;
+  std::function<void()> wake_;
   LogHook log_;
 
   mutable Mutex mutex_;
-  std::function<void()> wake_ SLIPSTREAM_GUARDED_BY(mutex_);
   bool listens_ SLIPSTREAM_GUARDED_BY(mutex_) = false;
   std::deque<CacheUpdate<K, V>> queue_ SLIPSTREAM_GUARDED_BY(mutex_);
   std::int64_t offset_ SLIPSTREAM_GUARDED_BY(mutex_) = 0;  ///< of the first in the queue
   /// By key, the offsets of what waits; of WhenSlow::latest.
   std::unordered_map<std::string, std::int64_t> place_ SLIPSTREAM_GUARDED_BY(mutex_);
   std::uint64_t dropped_ SLIPSTREAM_GUARDED_BY(mutex_) = 0;
+  std::chrono::nanoseconds woken_at_ SLIPSTREAM_GUARDED_BY(mutex_){};
+  bool wakes_later_ SLIPSTREAM_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace detail

@@ -54,7 +54,9 @@ class Subscribers : public std::enable_shared_from_this<Subscribers<T>> {
     return Subscription([self = this->shared_from_this(), one] { self->remove(one); });
   }
   /// Calls those that are there now, but for those that end meanwhile.
-  void call(const T& message) {
+  void call(const T& message) { call(message, message); }
+  /// The last of them with `last`: it may say that what it refers to can be moved from.
+  void call(const T& message, const T& last) {
     if (!any_.load(std::memory_order_acquire)) return;
     std::shared_ptr<const List> list;
     {
@@ -63,7 +65,7 @@ class Subscribers : public std::enable_shared_from_this<Subscribers<T>> {
     }
     for (const auto& one : *list) {
       const std::lock_guard calling(one->calling);
-      if (!one->ended) one->f(message);
+      if (!one->ended) one->f(one == list->back() ? last : message);
     }
   }
 

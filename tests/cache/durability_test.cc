@@ -6,6 +6,7 @@
 #include <fstream>
 #include <thread>
 
+#include "connectors/rocksdb/errors.h"
 #include "slipstream/cache.h"
 #include "tests/cache/cache_testing.h"
 #include "tests/runtime/child.h"
@@ -223,6 +224,14 @@ class CacheDamage : public ::testing::Test {
   const TestFolder folder;
   const std::string path = folder / "db";
 };
+
+TEST(CacheErrors, OfAFullDiskSayWhatToDo) {
+  EXPECT_EQ(
+      rocks::to_status(rocksdb::Status::NoSpace("While appending to file: /d/000004.log"), "/d"),
+      absl::ResourceExhaustedError(
+          "no space is left for the database in /d (IO error: No space left on device: While appending to "
+          "file: /d/000004.log); what was written before is safe: free some and start again"));
+}
 
 TEST_F(CacheDamage, IsNoneWhenNothingHappened) {
   EXPECT_TRUE(verify_cache(path).ok());

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "slipstream/detail/keyed.h"
+#include "slipstream/detail/window_operator.h"
 #include "slipstream/window.h"
 
 namespace slipstream::detail {
@@ -92,27 +93,14 @@ class RunningAggregate final : public KeyedOperator<In, KeyOf> {
 /// One result per key and tumbling window when the watermark passes the window's end. Final: the set of
 /// results doesn't depend on arrival order within the bound, parallelism, batches or schedule.
 template <class In, class KeyOf, class State, class Add>
-class TumblingAggregate final : public KeyedOperator<In, KeyOf> {
-  using Base = KeyedOperator<In, KeyOf>;
+class TumblingAggregate final : public WindowOperator<In, KeyOf, State> {
+  using Base = WindowOperator<In, KeyOf, State>;
 
  public:
   using typename Base::Key;
   TumblingAggregate(const OperatorEnv& env, std::shared_ptr<const KeyOf> key_of, Tumbling window,
                     std::shared_ptr<const Add> add)
       : Base(env, std::move(key_of)), window_(window), add_(std::move(add)) {}
-  OutputPort<Windowed<Key, State>> out;
-  OutputPort<In> late;
-
-  void on_watermark(std::span<const EventTime> ports) override {
-    BusyScope busy(*this);
-    watermark_ = ports[0];
-    close_windows();
-  }
-  bool has_pending() const override { return pending_; }
-  void resume() override {
-    BusyScope busy(*this);
-    close_windows();
-  }
   void snapshot(SnapshotWriter& writer) const override {
     Base::snapshot(writer);
     for (const auto& [start, states] : windows_) {
@@ -160,7 +148,7 @@ class TumblingAggregate final : public KeyedOperator<In, KeyOf> {
                                    : other.holds(time) ? other.window
                                                        : window_of(time, window_);
           if (batch.is_late_for(at, window.end)) {
-            divert_late(batch, at);
+            this->divert_late(batch, at);
             return true;
           }
           if (window != used.window) {
@@ -183,8 +171,25 @@ class TumblingAggregate final : public KeyedOperator<In, KeyOf> {
     this->counters.absorbed += absorbed;
     count_bytes(used);
     count_bytes(other);
-    late.emit(late_);
+    this->end_of_batch();
   }
+  void close_windows() override {
+    while (!windows_.empty()) {
+      auto& [start, states] = *windows_.begin();
+      const EventTime end = saturating_plus(start, window_.size);
+      if (!is_window_complete(end, this->watermark())) break;
+      while (auto* slot = states.next(position_)) {
+        ++position_;
+        if (!this->emit(slot->key, hash_key(slot->key), {start, end}, std::move(slot->value))) return;
+      }
+      bytes_ -= states.table_bytes();
+      states.clear();
+      spare_ = std::move(states);  // the next window will have about as many keys
+      windows_.erase(windows_.begin());
+      position_ = 0;
+    }
+  }
+  std::size_t state_bytes() const override { return bytes_; }
 
  private:
   using States = KeyTable<Key, State>;
@@ -205,13 +210,6 @@ class TumblingAggregate final : public KeyedOperator<In, KeyOf> {
     return {window, &at->second, at->second.table_bytes()};
   }
 
-  void divert_late(Batch<In>& batch, std::size_t at) {
-    this->counters.late += 1;
-    if (!late.connected()) return;
-    late_.append_columns(batch, at);
-    late_.values.push_back(std::move(batch.values[at]));
-    this->counters.out += 1;
-  }
   void take_back(const Batch<In>& batch, std::size_t at, Undo<State>& undo) {
     if (!undo.needed()) return;
     States& states = windows_[window_start(batch.times[at], window_)];
@@ -222,62 +220,17 @@ class TumblingAggregate final : public KeyedOperator<In, KeyOf> {
       states(key, hash_key(key)) = std::move(undo.copy());
     }
   }
-  /// Emits complete windows, oldest first, and stops where downstream is full.
-  void close_windows() {
-    pending_ = false;
-    while (!windows_.empty()) {
-      auto& [start, states] = *windows_.begin();
-      const EventTime end = saturating_plus(start, window_.size);
-      if (!is_window_complete(end, watermark_)) break;
-      while (auto* slot = states.next(position_)) {
-        emit_result(slot->key, {start, end}, std::move(slot->value));
-        ++position_;
-        if (result_.size() < this->lane().max_batch) continue;
-        send();
-        if (this->lane().should_pause()) {
-          pending_ = true;
-          return;
-        }
-      }
-      bytes_ -= states.table_bytes();
-      states.clear();
-      spare_ = std::move(states);  // the next window will have about as many keys
-      windows_.erase(windows_.begin());
-      position_ = 0;
-    }
-    send();
-    this->counters.state_bytes.set(bytes_);
-  }
-  void emit_result(const Key& key, TimeRange window, State&& state) {
-    const std::uint64_t hash = hash_key(key);
-    result_.values.push_back({key, window, std::move(state)});
-    // The last instant inside the window, so that a window behind this one takes the result as its own.
-    result_.append_columns(window.end - Duration{1},
-                           {this->env_.node_id, static_cast<std::uint32_t>(hash >> 32),
-                            window.start.time_since_epoch().count(), static_cast<std::uint32_t>(hash)});
-  }
-  void send() {
-    this->counters.out += result_.size();
-    out.emit(result_);
-  }
   void count_bytes(const Used& used) {
     if (used.states) count_bytes(*used.states, used.bytes_before);
   }
-  void count_bytes(const States& states, std::size_t before) {
-    bytes_ += states.table_bytes() - before;
-    this->counters.state_bytes.set(bytes_);
-  }
+  void count_bytes(const States& states, std::size_t before) { bytes_ += states.table_bytes() - before; }
 
   Tumbling window_;
   std::shared_ptr<const Add> add_;
   std::map<EventTime, States> windows_;
-  States spare_;           ///< of a window that was closed: empty, with its memory
-  std::size_t bytes_ = 0;  ///< of all windows
-  EventTime watermark_ = kMinTime;
+  States spare_;              ///< of a window that was closed: empty, with its memory
+  std::size_t bytes_ = 0;     ///< of all windows
   std::size_t position_ = 0;  ///< in the oldest window, while it is being emitted
-  bool pending_ = false;
-  Batch<Windowed<Key, State>> result_;
-  Batch<In> late_;
 };
 
 }  // namespace slipstream::detail

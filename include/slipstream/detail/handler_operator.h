@@ -1,5 +1,6 @@
 #pragma once
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -207,6 +208,9 @@ class HandlerOperator final : public Operator {
   }
   /// Hands over what is collected for sinks. True: they have no room, stop.
   bool flush_at_times() { return ++since_flush_ >= lane().max_batch && flush_is_enough(); }
+  /// Calls f once, with the next flush: at the latest when the handlers have no more messages.
+  void at_flush(std::function<void()> f) { at_flush_.push_back(std::move(f)); }
+  std::chrono::nanoseconds now() const { return lane().now(); }
   /// Inside a catch: applies the handler's error policy. A message counts once, however many handlers fail on
   /// it. `value` makes its JSON.
   void failed(const HandlerBinding& handler, Delivery& delivery, const std::function<std::string()>& value);
@@ -230,6 +234,7 @@ class HandlerOperator final : public Operator {
   std::vector<HandlerPortBase*> published_;  ///< a FIFO
   std::vector<bool> ended_;                  ///< by port
   std::size_t since_flush_ = 0;
+  std::vector<std::function<void()>> at_flush_;
 };
 
 template <class T>
