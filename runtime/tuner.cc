@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <initializer_list>
 #include <utility>
 
 #include "slipstream/detail/units.h"
@@ -26,16 +27,21 @@ std::string text_of(const Knobs& knobs) {
          (knobs.linger == Duration::zero() ? "0ms" : detail::format_duration(knobs.linger));
 }
 
-std::string text_of(const Measured& measured) {
-  const double rate = measured.records_per_second;
-  const auto [scale, unit] = rate >= 1e6   ? std::pair(1e6, " M")
-                             : rate >= 1e3 ? std::pair(1e3, " k")
-                                           : std::pair(1.0, "");
+/// With three digits, in the largest of the units that it fills.
+std::string brief(double value, std::initializer_list<std::pair<double, const char*>> units) {
+  const auto fits =
+      std::find_if(units.begin(), units.end() - 1, [&](const auto& u) { return value >= u.first; });
   char text[64];
-  std::snprintf(text, sizeof text, "%.3g%s records/s", rate / scale, unit);
-  if (!measured.p99) return text;
-  return std::string(text) + ", p99 " +
-         detail::format_duration(std::chrono::duration_cast<Duration>(*measured.p99));
+  std::snprintf(text, sizeof text, "%.3g%s", value / fits->first, fits->second);
+  return text;
+}
+
+std::string text_of(const Measured& measured) {
+  const std::string rate =
+      brief(measured.records_per_second, {{1e6, " M"}, {1e3, " k"}, {1, ""}}) + " records/s";
+  if (!measured.p99) return rate;
+  return rate + ", p99 " +
+         brief(static_cast<double>(measured.p99->count()), {{1e9, "s"}, {1e6, "ms"}, {1e3, "us"}});
 }
 
 template <class T, class Get>
