@@ -22,7 +22,7 @@ using Kind = ConfigValue::Kind;
 namespace {
 
 constexpr std::string_view kEnvironmentPrefix = "SLIPSTREAM_";
-constexpr std::string_view kSections[] = {"runtime", "kafka", "state", "log", "node", "app"};
+constexpr std::string_view kSections[] = {"runtime", "kafka", "state", "tuning", "log", "node", "app"};
 
 std::string upper_with_underscores(std::string_view name) {
   std::string out(name);

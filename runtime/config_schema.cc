@@ -36,6 +36,18 @@ std::string_view to_string(OnError on_error) {
   return "?";
 }
 
+std::string_view to_string(TuningMode mode) {
+  switch (mode) {
+    case TuningMode::off:
+      return "off";
+    case TuningMode::max_throughput:
+      return "max_throughput";
+    case TuningMode::target_p99:
+      return "target_p99";
+  }
+  return "?";
+}
+
 namespace detail {
 namespace {
 
@@ -173,6 +185,25 @@ struct TimeOrNone {
   }
 };
 
+/// Two values of another type, the smaller first.
+template <class Type, class Value>
+struct Between {
+  Type type;
+  std::string expects() const { return "a list of two, the smaller first, each " + type.expects(); }
+  std::optional<Range<Value>> read(const ConfigValue& value) const {
+    const auto items = read_as<std::vector<std::string>>(value);
+    if (!items || items->size() != 2) return std::nullopt;
+    const auto least = type.read({Kind::untyped, (*items)[0], {}});
+    const auto most = type.read({Kind::untyped, (*items)[1], {}});
+    if (!least || !most || *most < *least) return std::nullopt;
+    return Range<Value>{static_cast<Value>(*least), static_cast<Value>(*most)};
+  }
+  ConfigValue show(const Range<Value>& range) const {
+    const auto text = [this](Value value) { return type.show(static_cast<decltype(type.min)>(value)).text; };
+    return {Kind::list, "", {text(range.least), text(range.most)}};
+  }
+};
+
 struct Addresses {
   std::string expects() const { return "addresses as host:port, several with commas or as a list"; }
   std::optional<std::string> read(const ConfigValue& value) const {
@@ -236,6 +267,11 @@ std::vector<ConfigKey<RuntimeConfig>> make_runtime_keys() {
   constexpr auto connect_timeout = [](auto& c) -> auto& { return c.kafka.connect_timeout; };
   constexpr auto state_dir = [](auto& c) -> auto& { return c.state.dir; };
   constexpr auto state_memory = [](auto& c) -> auto& { return c.state.memory_budget; };
+  constexpr auto tuning_mode = [](auto& c) -> auto& { return c.tuning.mode; };
+  constexpr auto target_p99 = [](auto& c) -> auto& { return c.tuning.target_p99; };
+  constexpr auto tuning_batch = [](auto& c) -> auto& { return c.tuning.batch; };
+  constexpr auto tuning_linger = [](auto& c) -> auto& { return c.tuning.linger; };
+  constexpr auto tuning_interval = [](auto& c) -> auto& { return c.tuning.interval; };
   constexpr auto kMillisecond = std::chrono::milliseconds(1);
   using enum Guarantee;
   using enum LogLevel;
@@ -269,6 +305,19 @@ std::vector<ConfigKey<RuntimeConfig>> make_runtime_keys() {
              "The folder of the program's database, which holds its caches."),
       key<C>("state.memory_budget", Bytes{std::size_t{4} << 20}, state_memory,
              "Bytes of that database in memory: what was read last, and what isn't in files yet."),
+      key<C>("tuning.mode",
+             Choice<TuningMode>{{TuningMode::off, TuningMode::max_throughput, TuningMode::target_p99}},
+             tuning_mode,
+             "Whether the program adjusts batch_max_records and linger while it runs, and what for; see "
+             "tuning.md."),
+      key<C>("tuning.target_p99", TimeOrNone{}, target_p99,
+             "For target_p99: how long 99 of 100 records may be under way at most, from when they are read "
+             "until the last node behind has taken them."),
+      key<C>("tuning.batch", Between<Count, std::size_t>{{1, 1 << 20}}, tuning_batch,
+             "The bounds of batch_max_records."),
+      key<C>("tuning.linger", Between<Time, Duration>{{Duration::zero()}}, tuning_linger,
+             "The bounds of linger."),
+      key<C>("tuning.interval", Time{kMillisecond}, tuning_interval, "Time between two measurements."),
       key<C>("log.level", Choice<LogLevel>{{debug, info, warning, error}}, &C::log_level,
              "The least important messages that are logged."),
   };
@@ -401,8 +450,9 @@ std::string table_row(std::string_view name, std::string_view fallback, std::str
 
 std::string shown_default(const detail::ConfigKey<RuntimeConfig>& key) {
   if (key.name == "runtime.parallelism" || key.name == "runtime.threads") return "hardware threads";
-  const std::string text = key.show(RuntimeConfig()).text;
-  return text.empty() ? "" : "`" + text + "`";
+  const detail::ConfigValue value = key.show(RuntimeConfig());
+  if (value.kind == detail::ConfigValue::Kind::list) return "`" + detail::toml_literal(value) + "`";
+  return value.text.empty() ? "" : "`" + value.text + "`";
 }
 
 }  // namespace

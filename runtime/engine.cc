@@ -61,7 +61,9 @@ Engine::Engine(detail::Graph& graph, RuntimeConfig config, LogHook log, Executor
       config_(std::move(config)),
       log_(std::move(log)),
       executor_(executor),
-      budget_(config_.memory_budget) {}
+      budget_(config_.memory_budget),
+      batch_max_records_(config_.batch_max_records),
+      linger_(config_.linger.count()) {}
 
 Engine::~Engine() {
   close_connectors();
@@ -148,7 +150,7 @@ absl::Status Engine::check() const {
   if (config_.parallelism < 1) return absl::InvalidArgumentError("the parallelism must be at least 1");
   for (auto check : {&Engine::check_names, &Engine::check_connectors, &Engine::check_event_time,
                      &Engine::check_dependencies, &Engine::check_revisions, &Engine::check_dead_letters,
-                     &Engine::check_retries}) {
+                     &Engine::check_retries, &Engine::check_tuning}) {
     if (absl::Status s = (this->*check)(); !s.ok()) return s;
   }
   for (const auto& [name, overrides] : config_.nodes) {
@@ -284,6 +286,20 @@ absl::Status Engine::check_retries() const {
     if (node->errors.retries >= 0 && node->errors.backoff >= Duration{0}) continue;
     return absl::InvalidArgumentError("'" + node->name + "': retries and their backoff can't be negative");
   }
+  return absl::OkStatus();
+}
+
+absl::Status Engine::check_tuning() const {
+  const TuningConfig& tuning = config_.tuning;
+  if (tuning.mode == TuningMode::target_p99 && (!tuning.target_p99 || *tuning.target_p99 <= Duration::zero()))
+    return absl::InvalidArgumentError(
+        "tuning.mode = \"target_p99\" needs a target: say tuning.target_p99 = \"5ms\" or how long it may be");
+  if (tuning.batch.least < 1 || tuning.batch.most < tuning.batch.least)
+    return absl::InvalidArgumentError("tuning.batch needs two counts from 1 on, the smaller first");
+  if (tuning.linger.least < Duration::zero() || tuning.linger.most < tuning.linger.least)
+    return absl::InvalidArgumentError("tuning.linger needs two durations, the shorter first");
+  if (tuning.interval <= Duration::zero())
+    return absl::InvalidArgumentError("tuning.interval must be more than nothing");
   return absl::OkStatus();
 }
 
@@ -469,6 +485,7 @@ const Engine::Source* Engine::find_source(std::uint32_t node) const {
 // ---------------------------------------------------------------- running
 
 void Engine::start() {
+  begin_tuning();
   is_started_ = true;
   notify_all();
   schedule_commit();
@@ -653,6 +670,57 @@ void Engine::schedule_state_check() {
     if (state_over_budget_.exchange(over) && !over) on_source_progress();
     schedule_state_check();
   });
+}
+
+// ---------------------------------------------------------------- tuning
+
+void Engine::begin_tuning() {
+  if (config_.tuning.mode == TuningMode::off) return;
+  tuner_.emplace(config_.tuning, Knobs{config_.batch_max_records, config_.linger});
+  apply(tuner_->knobs());
+  for (Lane* lane : lanes_) lane->measure_latencies();
+  counted_.at = executor_.now();
+  schedule_tuning();
+}
+
+void Engine::schedule_tuning() {
+  executor_.call_at(executor_.now() + std::chrono::nanoseconds(config_.tuning.interval), [this] { tune(); });
+}
+
+void Engine::tune() {
+  if (is_done() || has_failed() || is_stopping()) return;
+  const auto decision = tuner_->observe(measure());
+  apply(tuner_->knobs());
+  if (decision) log(decision->level, "tuning", decision->text);
+  schedule_tuning();
+}
+
+/// Lanes look at them once per slice.
+void Engine::apply(const Knobs& knobs) {
+  batch_max_records_.store(knobs.batch, std::memory_order_relaxed);
+  linger_.store(knobs.linger.count(), std::memory_order_relaxed);
+}
+
+/// What has happened since it was last asked.
+Measured Engine::measure() {
+  Counted now{executor_.now()};
+  for (const auto& source : sources_) {
+    for (const PartitionStatus& p : source->partitions)
+      now.records += p.records.load(std::memory_order_relaxed);
+    for (const auto& lane : source->stage->lanes)
+      now.linger_asked += static_cast<const SourceLane&>(*lane).linger_asked();
+  }
+  for (const Lane* lane : lanes_) {
+    if (lane->latencies()) lane->latencies()->add_to(now.latencies);
+  }
+  const Counted before = std::exchange(counted_, now);
+  const std::chrono::duration<double> passed = now.at - before.at;
+  Measured m;
+  m.records_per_second = static_cast<double>(now.records - before.records) / std::max(passed.count(), 1e-9);
+  m.lingers = now.linger_asked != before.linger_asked;
+  for (std::size_t i = 0; i < now.latencies.size(); ++i) now.latencies[i] -= before.latencies[i];
+  if (const auto p99 = Latencies::quantile(now.latencies, 0.99); p99.count() > 0) m.p99 = p99;
+  return m;
 }
 
 // ---------------------------------------------------------------- commits

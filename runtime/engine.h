@@ -14,6 +14,7 @@
 #include "runtime/executor.h"
 #include "runtime/lane.h"
 #include "runtime/source_lane.h"
+#include "runtime/tuner.h"
 #include "slipstream/config.h"
 #include "slipstream/detail/graph.h"
 #include "slipstream/detail/mutex.h"
@@ -59,6 +60,11 @@ class Engine {
   bool is_done() const { return lanes_left_.load(std::memory_order_acquire) == 0; }
 
   const RuntimeConfig& config() const { return config_; }
+  /// For nodes of which the configuration doesn't speak. It may change while the run goes on, as may
+  /// linger().
+  std::size_t batch_max_records() const { return batch_max_records_.load(std::memory_order_relaxed); }
+  Duration linger() const { return Duration(linger_.load(std::memory_order_relaxed)); }
+  bool is_tuning() const { return tuner_.has_value(); }
   Executor& executor() { return executor_; }
   Budget& budget() { return budget_; }
   const Budget& budget() const { return budget_; }
@@ -132,6 +138,12 @@ class Engine {
   void notify_all();
   void schedule_state_check();
   std::size_t state_bytes() const;
+  absl::Status check_tuning() const;
+  void begin_tuning();
+  void schedule_tuning();
+  void tune();
+  Measured measure();
+  void apply(const Knobs& knobs);
   void tell_stopping();
   std::string busy_stages() const;
   void on_deadline();
@@ -157,6 +169,17 @@ class Engine {
   std::atomic<CommitPhase> commit_phase_{CommitPhase::none};
   std::chrono::nanoseconds commit_began_{0};  ///< of the timer that commits
   std::atomic<bool> state_over_budget_{false};
+  std::atomic<std::size_t> batch_max_records_;
+  std::atomic<Duration::rep> linger_;
+  std::optional<Tuner>
+      tuner_;  ///< from when everything is open on only the tuning timer's, but for is_tuning()
+  /// What was counted until the interval that runs now; of that timer, too.
+  struct Counted {
+    std::chrono::nanoseconds at{0};
+    std::uint64_t records = 0;
+    std::uint64_t linger_asked = 0;
+    Latencies::Counts latencies{};
+  } counted_;
   mutable detail::Mutex connectors_mutex_;  ///< while sources are asked something or begin to close
   mutable detail::Mutex mutex_;
   absl::Status status_ SLIPSTREAM_GUARDED_BY(mutex_);  ///< the first failure

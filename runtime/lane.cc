@@ -101,10 +101,10 @@ Lane::Lane(Engine& engine, Stage& stage, std::uint32_t index)
       index_(index),
       ports_(std::max<std::size_t>(1, stage.node->inputs.size()), kMinTime),
       port_holds_(ports_.size(), kMaxTime) {
-  max_batch = engine.config().batch_max_records;
+  max_batch = engine.batch_max_records();
   auto own = engine.config().nodes.find(stage.node->name);
-  if (own != engine.config().nodes.end() && own->second.batch_max_records)
-    max_batch = *own->second.batch_max_records;
+  has_own_batch_ = own != engine.config().nodes.end() && own->second.batch_max_records;
+  if (has_own_batch_) max_batch = *own->second.batch_max_records;
 }
 
 Lane::~Lane() {
@@ -208,6 +208,7 @@ void Lane::send(int edge, std::uint32_t lane, std::unique_ptr<detail::BatchBase>
   charge_ -= carried;
   if (batch->bytes > carried) engine_.budget().take(batch->bytes - carried);
   batch->sender = this;
+  batch->read_at = read_at_;
   outstanding_.fetch_add(1);
   edges_[static_cast<std::size_t>(edge)]->channels[lane].send(std::move(batch));
 }
@@ -311,6 +312,7 @@ OutEdge* Lane::fullest_edge() const {
 }
 
 bool Lane::run_slice() {
+  if (!has_own_batch_) max_batch = engine_.batch_max_records();
   for (int i = 0; i < kSteps; ++i) {
     if (engine_.has_failed()) {
       discard();
@@ -420,11 +422,15 @@ void Lane::begin_message(detail::BatchBase& batch) {
   queue_bytes_.fetch_sub(batch.bytes, std::memory_order_relaxed);
   charge_ = batch.bytes;
   in_message_ = true;
+  read_at_ = batch.read_at;
+  if (latencies_) records_ = batch.ids.size();
   head().receive_message(in_[batch.channel].port, batch);
 }
 
 void Lane::end_message() {
   in_message_ = false;
+  const std::int64_t read_at = std::exchange(read_at_, 0);  // what comes of a watermark isn't of this message
+  if (latencies_ && read_at > 0) latencies_->add(now() - std::chrono::nanoseconds(read_at), records_);
   if (charge_ > 0) engine_.give_back(std::exchange(charge_, 0));
   if (!message_) return;
   Lane* sender = static_cast<Lane*>(message_->sender);

@@ -9,6 +9,7 @@
 
 #include "runtime/executor.h"
 #include "runtime/inbox.h"
+#include "runtime/latencies.h"
 #include "slipstream/detail/graph.h"
 #include "slipstream/detail/operator.h"
 #include "slipstream/detail/typed_sink.h"
@@ -92,6 +93,12 @@ class Lane : public detail::LaneServices {
   bool failed() const override;
   detail::Operator* charge_time_to(detail::Operator* op) override;
 
+  /// From then on it counts how long records were under way that end in it. Before the first run.
+  void measure_latencies() {
+    if (edges_.size() == (dead_letters_ ? 1u : 0u)) latencies_ = std::make_unique<Latencies>();
+  }
+  const Latencies* latencies() const { return latencies_.get(); }
+
   /// Gives back every credit and drops what is queued. By run() after a failure, and by the engine when
   /// nothing runs any more.
   void discard();
@@ -146,6 +153,8 @@ class Lane : public detail::LaneServices {
   std::vector<std::unique_ptr<OutEdge>> edges_;
   std::size_t charge_ = 0;  ///< bytes of the batch being processed that are still to be given back
   bool in_message_ = false;
+  std::int64_t read_at_ = 0;           ///< of the records being processed; 0: nobody asks
+  std::uint64_t records_ = 0;          ///< of them
   mutable bool is_cut_short_ = false;  ///< should_pause() said so since operators last went on
   std::atomic<bool> settled_{false};
 
@@ -196,6 +205,8 @@ class Lane : public detail::LaneServices {
   SinkState sink_state_ = SinkState::open;
   std::unique_ptr<detail::BatchBase> message_;  ///< being processed
   detail::Receiver<DeadLetter>* dead_letters_ = nullptr;
+  bool has_own_batch_ = false;  ///< the configuration speaks of this node
+  std::unique_ptr<Latencies> latencies_;
   detail::SinkOperator* sink_ = nullptr;  ///< the head, where it feeds a connector
   detail::Operator* busy_ = nullptr;
   std::chrono::nanoseconds busy_since_{0};

@@ -253,10 +253,13 @@ std::uint32_t SourceLane::gates_of(const Partition& partition) const {
 
 /// A partition that trickles is read at once when the lanes behind are idle; while they are busy anyway, a
 /// few records wait for company.
-bool SourceLane::must_linger(const Partition& partition) {
+bool SourceLane::must_linger(Partition& partition) {
   if (!partition.quiet_since || !has_under_way()) return false;
-  const auto due = partition.last_read + std::chrono::nanoseconds(engine_.config().linger);
-  if (now() >= due || !wait_for_idle()) return false;
+  linger_asked_ += 1;
+  const auto since = now();
+  const auto due = partition.last_read + std::chrono::nanoseconds(engine_.linger());
+  if (since >= due || !wait_for_idle()) return false;
+  if (!partition.lingers_since) partition.lingers_since = since;
   wake_at(due);
   return true;
 }
@@ -266,7 +269,8 @@ bool SourceLane::read(Partition& partition) {
   // Without credit, a lane that has nothing under way still reads one record: somebody must move.
   if (reserved == 0 && has_under_way()) return has_room();
   const bool one = reserved == 0 || !stage_.node->source->reads_ahead();
-  const std::size_t limit = one ? 1 : partition.target;
+  const std::size_t limit = one ? 1 : std::min(partition.target, max_batch);
+  note_when_read(partition);
   // While it was idle, the others' watermark went ahead: what is older than that is late.
   if (partition.status->is_idle.load())
     partition.clock.watermark = std::max(partition.clock.watermark, watermark());
@@ -291,8 +295,16 @@ bool SourceLane::read(Partition& partition) {
   return true;
 }
 
+/// When its records became known, where they lingered: that is a part of their way.
+void SourceLane::note_when_read(Partition& partition) {
+  if (!engine_.is_tuning()) return;
+  read_at_ = partition.lingers_since.value_or(now()).count();
+  partition.lingers_since.reset();
+}
+
 void SourceLane::after_read(Partition& partition, const detail::ReadOutcome& outcome, std::size_t limit) {
   partition.state = outcome.state;
+  records_ = outcome.records;
   partition.took_one = outcome.records > 0 && stage_.node->source_switch->is_paused(partition.number);
   if (outcome.records >= limit) partition.target = std::min(max_batch, 2 * partition.target);
   if (outcome.records > 0) {

@@ -47,6 +47,8 @@ class SourceLane final : public Lane {
   }
   /// Whether the progress of other partitions may give this lane something to do.
   bool waits_for_others() const { return has_gated_.load() || follows_.load(); }
+  /// How often it depended on the linger whether records were read.
+  std::uint64_t linger_asked() const { return linger_asked_.get(); }
   /// Clocks and offsets, for snapshots; when nothing runs.
   const detail::PartitionClock& clock(int partition) const;
   void restore_clock(int partition, const detail::PartitionClock& clock);
@@ -62,6 +64,7 @@ class SourceLane final : public Lane {
     ReadState state = ReadState::more;
     std::size_t target = 0;  ///< records to read at a time
     std::chrono::nanoseconds last_read{0};
+    std::optional<std::chrono::nanoseconds> lingers_since;  ///< since then records have waited for company
     std::optional<std::chrono::nanoseconds> quiet_since;
     EventTime quiet_base = kMinTime;  ///< the watermark when it became quiet
     std::chrono::nanoseconds next_quiet_look{0};
@@ -83,12 +86,14 @@ class SourceLane final : public Lane {
   Partition* choose();
   bool is_open(Partition& partition);
   std::uint32_t gates_of(const Partition& partition) const;
-  bool must_linger(const Partition& partition);
+  bool must_linger(Partition& partition);
+  void note_when_read(Partition& partition);
   bool read(Partition& partition);
   void after_read(Partition& partition, const detail::ReadOutcome& outcome, std::size_t limit);
   void watch_quiet(Partition& partition);
 
   std::vector<Partition> partitions_;
+  detail::Counter linger_asked_;
   std::atomic<bool> woken_{false};
   std::atomic<bool> has_gated_{false};
   std::atomic<bool> follows_{

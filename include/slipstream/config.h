@@ -32,6 +32,14 @@ std::string_view to_string(Guarantee guarantee);
 enum class OnError { fail, skip, dead_letter };
 std::string_view to_string(OnError on_error);
 
+/// Whether a run looks for the best batch and linger by itself.
+enum class TuningMode {
+  off,
+  max_throughput,  ///< as many records per second as there can be
+  target_p99,      ///< the same, among what keeps the p99 of a record's way through the program to a target
+};
+std::string_view to_string(TuningMode mode);
+
 namespace detail {
 /// At least 1.
 int hardware_threads();
@@ -58,6 +66,23 @@ struct StateConfig {
   std::size_t memory_budget = std::size_t{64} << 20;  ///< bytes
 };
 
+/// Both ends included.
+template <class T>
+struct Range {
+  T least;
+  T most;
+  friend bool operator==(const Range&, const Range&) = default;
+};
+
+/// docs/tuning.md says how it works.
+struct TuningConfig {
+  TuningMode mode = TuningMode::off;
+  std::optional<Duration> target_p99;  ///< what target_p99 needs
+  Range<std::size_t> batch = {16, 65536};
+  Range<Duration> linger = {Duration(0), std::chrono::milliseconds(100)};
+  Duration interval = std::chrono::milliseconds(100);
+};
+
 /// Everything the library itself can be told. docs/config.md says what each value means.
 struct RuntimeConfig {
   int parallelism = detail::hardware_threads();
@@ -75,6 +100,7 @@ struct RuntimeConfig {
   KafkaConfig kafka;
   StateConfig state;
   std::map<std::string, NodeConfig, std::less<>> nodes;
+  TuningConfig tuning;
 };
 
 /// A command line, taken apart. What the library doesn't know is left to the program.

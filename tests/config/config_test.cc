@@ -230,6 +230,47 @@ TEST(Config, RefusesIllTypedValuesWithPlaceAndWhatItExpects) {
             "file or --set");
 }
 
+TEST(Config, ReadsBoundsOfTuning) {
+  const auto config = load_file(
+      "[tuning]\nmode = \"target_p99\"\ntarget_p99 = \"5ms\"\nbatch = [64, 4096]\n"
+      "linger = [\"1ms\", \"20ms\"]",
+      {{"tuning.interval", "50ms"}});
+  ASSERT_TRUE(config.ok()) << config.status();
+  const TuningConfig& tuning = config->runtime().tuning;
+  EXPECT_EQ(tuning.mode, TuningMode::target_p99);
+  EXPECT_EQ(tuning.target_p99, 5ms);
+  EXPECT_EQ(tuning.batch, (Range<std::size_t>{64, 4096}));
+  EXPECT_EQ(tuning.linger, (Range<Duration>{1ms, 20ms}));
+  EXPECT_EQ(tuning.interval, 50ms);
+  const auto again = load_file(config->print());
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(again->runtime().tuning.mode, TuningMode::target_p99);
+  EXPECT_EQ(again->runtime().tuning.target_p99, 5ms);
+  EXPECT_EQ(again->runtime().tuning.batch, (Range<std::size_t>{64, 4096}));
+  EXPECT_EQ(again->runtime().tuning.linger, (Range<Duration>{1ms, 20ms}));
+  const auto flags = load({{"tuning.batch", "8,16"}, {"tuning.linger", "0ms,1s"}});
+  ASSERT_TRUE(flags.ok()) << flags.status();
+  EXPECT_EQ(flags->runtime().tuning.batch, (Range<std::size_t>{8, 16}));
+  EXPECT_EQ(flags->runtime().tuning.linger, (Range<Duration>{0ms, 1s}));
+}
+
+TEST(Config, RefusesBoundsThatAreNone) {
+  const std::string two =
+      "f:1: tuning.batch expects a list of two, the smaller first, each an integer from 1 to 1048576, found ";
+  EXPECT_EQ(mistakes(load_file("tuning.batch = [64]")), two + "a list");
+  EXPECT_EQ(mistakes(load_file("tuning.batch = [64, 32]")), two + "a list");
+  EXPECT_EQ(mistakes(load_file("tuning.batch = [0, 32]")), two + "a list");
+  EXPECT_EQ(mistakes(load_file("tuning.batch = 64")), two + "64");
+  EXPECT_EQ(
+      mistakes(load_file("tuning.linger = [\"1ms\", \"fast\"]")),
+      "f:1: tuning.linger expects a list of two, the smaller first, each a duration such as 500ms, 10s or "
+      "2h, found a list");
+  EXPECT_EQ(mistakes(load_file("tuning.mode = \"on\"")),
+            "f:1: tuning.mode expects off, max_throughput or target_p99, found 'on'");
+  EXPECT_EQ(mistakes(load({}, {"SLIPSTREAM_TUNING_MODUS=off"})),
+            "SLIPSTREAM_TUNING_MODUS: unknown setting; did you mean 'SLIPSTREAM_TUNING_MODE'?");
+}
+
 TEST(Config, ReportsEveryMistakeAtOnce) {
   EXPECT_EQ(mistakes(load_file("runtime.shards = 0\nlogs.level = \"info\"", {{"runtime.linger", "fast"}})),
             "f:2: unknown key 'logs.level'; did you mean 'log.level'?\n"

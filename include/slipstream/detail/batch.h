@@ -186,6 +186,7 @@ struct BatchBase : Message {
   /// Optional: the source partition's watermark when the record was read. Only batches with a late record
   /// have it, so lateness doesn't depend on how far other partitions or lanes have got.
   std::vector<EventTime> stamps;
+  std::int64_t read_at = 0;      ///< nanoseconds of the runtime's clock when its records were; 0: nobody asks
   std::size_t bytes = 0;         ///< what the batch is charged with
   SpentBatches* home = nullptr;  ///< where it goes when it is consumed; null: it is destroyed
 
