@@ -208,10 +208,11 @@ TEST(AppCacheRefusals, NameWhatIsWrong) {
   const auto named = [](const std::string& name) {
     return refusal([&](App& app) { app.cache<int, int>(name); });
   };
-  EXPECT_EQ(named("../x"), "a cache can't be called '../x': a name doesn't begin with a dot");
-  EXPECT_EQ(named("a/b"),
-            "a cache can't be called 'a/b': a name has no '/' in it; a folder of its own is options.path");
-  EXPECT_EQ(named(""), "a cache can't be called '': a name has at least one character");
+  EXPECT_EQ(named("../x"), "cache: a cache can't be called '../x': a name doesn't begin with a dot");
+  EXPECT_EQ(
+      named("a/b"),
+      "cache: a cache can't be called 'a/b': a name has no '/' in it; a folder of its own is options.path");
+  EXPECT_EQ(named(""), "cache: a cache can't be called '': a name has at least one character");
   EXPECT_THAT(named(std::string("a\0b", 3)), HasSubstr("has no control characters in it"));
   EXPECT_THAT(named("default"), HasSubstr("can't be called 'default'"));
   EXPECT_THAT(refusal([](App& app) {
