@@ -73,6 +73,15 @@ class Client {
     }
     return std::exchange(received_, {});
   }
+  /// What comes up to and with `text`, of an answer that isn't chunked; less when the connection ends first.
+  std::string up_to(const std::string& text) {
+    std::size_t at;
+    while ((at = received_.find(text)) == received_.npos && receive()) {
+    }
+    std::string found = received_.substr(0, at == received_.npos ? at : at + text.size());
+    received_.erase(0, found.size());
+    return found;
+  }
   /// The next event of a chunked answer whose head has been read; empty: the connection has ended, or nothing
   /// comes for 20 s.
   std::optional<Event> event() {
