@@ -60,6 +60,46 @@ struct PublishedUpdate {
 template <class K, class V>
 using UpdateSubscribers = Subscribers<PublishedUpdate<K, V>>;
 
+/// Wakes the lane that reads updates, while its run lasts. Shared with the writers' next flushes, which may
+/// be another App's and come when the run is over.
+class UpdateWaker : public std::enable_shared_from_this<UpdateWaker> {
+ public:
+  void open(std::function<void()> wake) {
+    const MutexLock lock(mutex_);
+    wake_ = std::move(wake);
+  }
+  void close() {
+    const MutexLock lock(mutex_);
+    wake_ = nullptr;
+  }
+  /// A listener that is quicker than the writer would be woken for each update, which costs as much as the
+  /// write: so a handler wakes it once a millisecond and when it has no more messages.
+  void wake(HandlerOperator* writer) {
+    const MutexLock lock(mutex_);
+    if (!wake_) return;
+    if (!writer) return wake_();
+    if (const auto now = writer->now(); now >= woken_at_ + std::chrono::milliseconds(1)) {
+      woken_at_ = now;
+      wake_();
+    } else if (!is_due_) {
+      is_due_ = true;
+      writer->at_flush([self = shared_from_this()] { self->wake_at_flush(); });
+    }
+  }
+
+ private:
+  void wake_at_flush() {
+    const MutexLock lock(mutex_);
+    is_due_ = false;
+    if (wake_) wake_();
+  }
+
+  Mutex mutex_;
+  std::function<void()> wake_ SLIPSTREAM_GUARDED_BY(mutex_);
+  std::chrono::nanoseconds woken_at_ SLIPSTREAM_GUARDED_BY(mutex_){};
+  bool is_due_ SLIPSTREAM_GUARDED_BY(mutex_) = false;  ///< some writer's flush will wake it
+};
+
 /// Hands out what is published from its opening on. One partition, offsets from 0.
 template <class K, class V>
 class UpdateSource final : public MemorySource<CacheUpdate<K, V>> {
@@ -86,7 +126,7 @@ class UpdateSource final : public MemorySource<CacheUpdate<K, V>> {
   absl::Status open(const SourceEnv& env) override {
     if (options_.capacity == 0)
       return absl::InvalidArgumentError(name_ + ": options.capacity is to be at least 1");
-    wake_ = env.wake;
+    waker_->open(env.wake);
     log_ = env.log;
     {
       const MutexLock lock(mutex_);
@@ -97,6 +137,7 @@ class UpdateSource final : public MemorySource<CacheUpdate<K, V>> {
   }
   absl::Status close() override {
     subscription_.end();  // nobody is in take() any more
+    waker_->close();
     stopping();
     return absl::OkStatus();
   }
@@ -133,28 +174,12 @@ class UpdateSource final : public MemorySource<CacheUpdate<K, V>> {
       }
       published.is_last ? queue_.push_back(std::move(published.update)) : queue_.push_back(published.update);
       if (options_.when_slow == WhenSlow::block && queue_.size() >= options_.capacity) fill_room(published);
-      wake_up(published.writer);
+      waker_->wake(published.writer);
     }
     if (is_first_dropped) {
       log_(LogLevel::warning, "cache",
            name_ + ": " + std::to_string(options_.capacity) +
                " wait, so the oldest are dropped from now on; metrics count them");
-    }
-  }
-  /// A listener that is quicker than the writer would be woken for each update, which costs as much as the
-  /// write: so a handler wakes it once a millisecond and when it has no more messages.
-  void wake_up(HandlerOperator* writer) SLIPSTREAM_REQUIRES(mutex_) {
-    if (!writer) return wake_();
-    if (const auto now = writer->now(); now >= woken_at_ + std::chrono::milliseconds(1)) {
-      woken_at_ = now;
-      wake_();
-    } else if (!wakes_later_) {
-      wakes_later_ = true;
-      writer->at_flush([this] {
-        const MutexLock lock(mutex_);
-        wakes_later_ = false;
-        wake_();
-      });
     }
   }
   /// Under the mutex, and so is making room: else it might be made before it is filled.
@@ -178,8 +203,8 @@ class UpdateSource final : public MemorySource<CacheUpdate<K, V>> {
   const std::shared_ptr<UpdateSubscribers<K, V>> published_;
   const CacheUpdatesOptions options_;
   const std::shared_ptr<Room> room_;
+  const std::shared_ptr<UpdateWaker> waker_ = std::make_shared<UpdateWaker>();
   Subscription subscription_;
-  std::function<void()> wake_;
   LogHook log_;
 
   mutable Mutex mutex_;
@@ -189,8 +214,6 @@ class UpdateSource final : public MemorySource<CacheUpdate<K, V>> {
   /// By key, the offsets of what waits; of WhenSlow::latest.
   std::unordered_map<std::string, std::int64_t> place_ SLIPSTREAM_GUARDED_BY(mutex_);
   std::uint64_t dropped_ SLIPSTREAM_GUARDED_BY(mutex_) = 0;
-  std::chrono::nanoseconds woken_at_ SLIPSTREAM_GUARDED_BY(mutex_){};
-  bool wakes_later_ SLIPSTREAM_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace detail

@@ -104,6 +104,22 @@ TEST_F(CacheUpdates, ComeFromOutsideByPublish) {
   EXPECT_EQ(cache.get("a").value(), std::nullopt);
 }
 
+TEST_F(CacheUpdates, MayFindTheListenersAppGone) {
+  auto listening = std::make_unique<App>();
+  listening->on(cache).handle(noting(seen));
+  auto theirs = std::make_unique<TestDriver>(*listening);
+  ASSERT_TRUE(theirs->run().ok());
+  // Between the write, which is to wake the listener, and the end of the handler's turn, when it does.
+  app.on(from(up_to(2))).handle(kAlwaysA).to(cache, [&](const auto& written) {
+    if (written.second == 1) return;
+    theirs.reset();
+    listening.reset();
+  });
+  run();
+  EXPECT_EQ(cache.get("a").value(), 2);
+  EXPECT_THAT(seen, IsEmpty());
+}
+
 TEST_F(CacheUpdates, ThatCouldNotBeWrittenAreNotPublished) {
   app.on(cache).handle(noting(seen));
   run();
