@@ -270,7 +270,7 @@ std::string best_static(Suite& suite, std::optional<double> target_us) {
 void automatic(Suite& suite, const std::string& name, Settings settings, std::optional<double> target_us) {
   const std::string best = best_static(suite, target_us);
   const std::size_t tail = suite.size<std::size_t>(70'000'000, 10'000);
-  const std::size_t tuned = suite.size<std::size_t>(320'000'000, 20'000);
+  const std::size_t tuned = suite.size<std::size_t>(250'000'000, 20'000);
   const std::size_t fixed = tail + tail / 4;
   const Answer of_tuned = totals_of(tuned), of_fixed = totals_of(fixed);
   settings.insert(settings.end(), {{"tuning.batch", "1,65536"}, {"tuning.interval", "20ms"}});
