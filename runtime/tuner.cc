@@ -70,7 +70,9 @@ std::optional<Tuner::Decision> Tuner::observe(const Measured& measured) {
   if (phase_ == Phase::settled) return watch(now);
   if (phase_ == Phase::trial) return judge(now);
   base_measured_ = now;
-  return probe();
+  if (!to_confirm_) return probe();
+  go_to(*to_confirm_, Phase::trial);
+  return std::nullopt;
 }
 
 bool Tuner::is_usable(const Measured& measured) {
@@ -127,6 +129,12 @@ std::optional<Tuner::Decision> Tuner::probe() {
 
 std::optional<Tuner::Decision> Tuner::judge(const Measured& trial) {
   const Knobs tried = now_;
+  const bool is_second = std::exchange(to_confirm_, std::nullopt).has_value();
+  if (is_better(trial) && !is_second) {
+    to_confirm_ = tried;
+    go_to(base_, Phase::base);
+    return std::nullopt;
+  }
   if (is_better(trial)) {
     base_ = tried;
     failed_ = 0;
@@ -205,7 +213,8 @@ bool Tuner::is_better(const Measured& trial) const {
   const bool keeps =
       p99 <= kMargin * static_cast<double>(std::chrono::nanoseconds(*config_.target_p99).count());
   if (!is_over(base_measured_)) return keeps && is_faster;
-  return keeps || p99 < kMargin * static_cast<double>(base_measured_.p99->count());
+  const auto before = static_cast<double>(base_measured_.p99->count());
+  return keeps || p99 < kMargin * before || (is_faster && p99 < before / kMargin);
 }
 
 void Tuner::go_to(const Knobs& knobs, Phase phase) {

@@ -30,10 +30,13 @@ struct Measured {
 /// The rule is a pattern search (Hooke and Jeeves, "Direct search", 1961; Kolda, Lewis and Torczon, 2003,
 /// call it compass search), with steps that are factors: first 64, so that it crosses plateaus, then 8,
 /// then 2. A probe measures where it is and then a neighbour, always both, because a load changes while one
-/// looks; it moves when the neighbour is better by more than noise, and takes smaller steps when none is.
+/// looks, and both once more before it believes that the neighbour is better: when other work ends between
+/// the two, any neighbour looks good. It moves when the neighbour is better by more than noise, and takes
+/// smaller steps when none is.
 /// What a target means are Deb's rules for constraints (2000): what keeps the target beats what doesn't, of
-/// two that don't the faster through, of two that do the one with more records per second. An interval after
-/// each change belongs to both and counts for neither; each measurement is the median of three.
+/// two that don't the faster way through, of two that are equal in this the one with more records per second.
+/// An interval after each change belongs to both and counts for neither; each measurement is the median of
+/// three.
 ///
 /// When no step of 2 is better it stays where it is, until the rate is another one by half, or the target is
 /// no longer kept. Probes that lead to nothing are made ever more rarely.
@@ -80,6 +83,7 @@ class Tuner {
   std::vector<Measured> block_;  ///< intervals under now_
   bool was_changed_ = false;     ///< the next interval belongs to what was before, too
   Measured base_measured_;
+  std::optional<Knobs> to_confirm_;  ///< was better once
   std::int64_t step_;
   int move_ = 0;    ///< to be tried next
   int failed_ = 0;  ///< moves of this step that led to nothing
