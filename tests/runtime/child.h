@@ -40,6 +40,7 @@ class Child {
       dup2(ends[1], STDOUT_FILENO);
       dup2(ends[1], STDERR_FILENO);
       setenv("SLIPSTREAM_TEST_CHILD", argument.c_str(), 1);
+      unsetenv("GTEST_TOTAL_SHARDS");  // or the test might be in another shard
       // A child may end in the middle, when nobody can have joined its threads.
       const char* options = std::getenv("TSAN_OPTIONS");
       setenv("TSAN_OPTIONS", (std::string(options ? options : "") + ":report_thread_leaks=0").c_str(), 1);
