@@ -40,7 +40,9 @@ class Child {
       dup2(ends[1], STDOUT_FILENO);
       dup2(ends[1], STDERR_FILENO);
       setenv("SLIPSTREAM_TEST_CHILD", argument.c_str(), 1);
-      unsetenv("GTEST_TOTAL_SHARDS");  // or the test might be in another shard
+      // Or the test might be in another shard.
+      unsetenv("GTEST_TOTAL_SHARDS");
+      unsetenv("GTEST_SHARD_INDEX");
       // A child may end in the middle, when nobody can have joined its threads.
       const char* options = std::getenv("TSAN_OPTIONS");
       setenv("TSAN_OPTIONS", (std::string(options ? options : "") + ":report_thread_leaks=0").c_str(), 1);
