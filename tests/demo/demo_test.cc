@@ -37,7 +37,8 @@ TEST_P(FlightsOnTheEmbeddedBroker, WriteTheExpectedFiles) {
   std::filesystem::remove_all(options.out_folder);
 }
 
-INSTANTIATE_TEST_SUITE_P(Parallelism, FlightsOnTheEmbeddedBroker, testing::Values(1, 2, 8));
+INSTANTIATE_TEST_SUITE_P(Parallelism, FlightsOnTheEmbeddedBroker,
+                         testing::ValuesIn(kIsSlow ? std::vector{8} : std::vector{1, 2, 8}));
 
 TEST(FlightsDemo, CountsFlightsThatCameTooLate) {
   DemoOptions options = fast(2);
