@@ -80,7 +80,7 @@ inline Codec<Due> as_in_memory() {
   return codec;
 }
 
-/// Nanoseconds. Sorts what it is given, which isn't empty.
+/// Nanoseconds. Reorders what it is given, which isn't empty.
 inline std::int64_t quantile(std::vector<std::int64_t>& waits, double part) {
   const auto at = static_cast<std::size_t>(part * static_cast<double>(waits.size() - 1));
   std::nth_element(waits.begin(), waits.begin() + static_cast<std::ptrdiff_t>(at), waits.end());

@@ -7,8 +7,7 @@
 #include <vector>
 
 #include "fakes.h"
-#include "probe.h"
-#include "slipstream/testing.h"
+#include "pushed_app.h"
 
 /// How much a source lane reads at a time: little at first, much under load, and a trickle when it is idle.
 namespace slipstream::test {
@@ -18,25 +17,15 @@ using namespace std::chrono_literals;
 using testing::ElementsAre;
 
 TEST(Batches, GrowUnderLoadUpToTheLimitAndBeginSmallAgain) {
-  auto journal = std::make_shared<Journal>();
-  auto source = std::make_shared<FakeSource>(FakeSource::Options{.finished = false}, journal);
-  App app;
-  std::vector<std::size_t> sizes;
-  ProbeHooks<std::string> hooks;
-  hooks.on_batch = [&](std::uint32_t, const detail::Batch<std::string>& b) { sizes.push_back(b.size()); };
-  probe(
-      app.source(decoded(source, text())), "probe", [](const std::string&) { return 0; }, hooks)
-      .sink([](const std::string&) {});
+  PushedApp app;
   RuntimeConfig config;
-  config.parallelism = 1;
   config.batch_max_records = 1'000;
-  detail::SimulatedRun run(app.graph(), config, 1, {});
-  ASSERT_EQ(run.open(), absl::OkStatus());
-  run.run_until_idle();
+  ASSERT_EQ(app.open(config), absl::OkStatus());
+  app.run->run_until_idle();
   const auto push = [&](int n) {
-    for (int i = 0; i < n; ++i) source->push("x");
-    run.run_until_idle();
-    return std::exchange(sizes, {});
+    for (int i = 0; i < n; ++i) app.source->push("x");
+    app.run->run_until_idle();
+    return std::exchange(app.sizes, {});
   };
   EXPECT_THAT(push(3'000), ElementsAre(256, 512, 1'000, 1'000, 232));
   EXPECT_THAT(push(1), ElementsAre(1));

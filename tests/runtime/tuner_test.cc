@@ -12,9 +12,8 @@
 #include <vector>
 
 #include "fakes.h"
-#include "probe.h"
+#include "pushed_app.h"
 #include "runtime/latencies.h"
-#include "slipstream/testing.h"
 
 /// Whether it finds what is best, within its bounds, and says what it does. A formula with noise stands for
 /// the program, except in the last tests.
@@ -288,31 +287,12 @@ TEST(Latencies, QuantilesCountRecordsNotBatches) {
   EXPECT_EQ(Latencies::quantile(counts, 0.99), 3072us);
 }
 
-/// A real App under virtual time, its records pushed by the test.
-struct TunedApp {
-  std::shared_ptr<Journal> journal = std::make_shared<Journal>();
-  std::shared_ptr<FakeSource> source =
-      std::make_shared<FakeSource>(FakeSource::Options{.finished = false}, journal);
-  App app;
-  std::vector<std::size_t> sizes;
-  std::vector<std::string> log;
-  std::unique_ptr<detail::SimulatedRun> run;
-
+struct TunedApp : PushedApp {
   absl::Status open(const TuningConfig& tuning) {
-    ProbeHooks<std::string> hooks;
-    hooks.on_batch = [&](std::uint32_t, const detail::Batch<std::string>& b) { sizes.push_back(b.size()); };
-    probe(
-        app.source(decoded(source, text())), "probe", [](const std::string&) { return 0; }, hooks)
-        .sink([](const std::string&) {});
     RuntimeConfig config;
-    config.parallelism = 1;
     config.batch_max_records = 1'000'000;
     config.tuning = tuning;
-    run = std::make_unique<detail::SimulatedRun>(
-        app.graph(), config, 1, [this](LogLevel, std::string_view component, std::string_view message) {
-          log.push_back(std::string(component) + ": " + std::string(message));
-        });
-    return run->open();
+    return PushedApp::open(config);
   }
   /// As many records in each interval as fit into it: `speed` of the largest batch that was used in the last.
   void push_for(int intervals, const std::function<int(std::size_t)>& speed) {
