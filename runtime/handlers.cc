@@ -162,7 +162,7 @@ void HandlerOperator::failed(const HandlerBinding& handler, Delivery& delivery,
   const bool first = !std::exchange(delivery.diverted, true);
   switch (handler.errors.action) {
     case ErrorPolicy::Action::fail:
-      lane().fail(*this, delivery.info.id, cause);
+      lane().fail(*this, delivery.info().id, cause);
       if (first) counters.skipped += 1;
       return;
     case ErrorPolicy::Action::skip:
@@ -170,11 +170,11 @@ void HandlerOperator::failed(const HandlerBinding& handler, Delivery& delivery,
       return;
     case ErrorPolicy::Action::dead_letter: {
       DeadLetter letter;
-      letter.id = delivery.info.id;
-      letter.time = delivery.info.time;
+      letter.id = delivery.info().id;
+      letter.time = delivery.info().time;
       letter.error = std::move(cause);
       letter.value = value();
-      if (delivery.headers) letter.headers = *delivery.headers;
+      letter.headers = delivery.headers();
       if (first) counters.dead_lettered += 1;
       lane().dead_letter(*this, std::move(letter));
       return;

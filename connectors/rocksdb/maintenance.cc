@@ -37,26 +37,27 @@ absl::StatusOr<std::shared_ptr<Database>> open_to_read(const std::string& path) 
   return database;
 }
 
+absl::Status dump_entry(const std::string& family, const detail::StoreScan::Entry& found,
+                        const std::function<absl::Status(const CacheDumpEntry&)>& each) {
+  const std::string key = detail::ordered_key_json(found.key);
+  CacheDumpEntry entry{family, key, found.bytes, {}, found.is_entity};
+  if (!found.is_entity) return each(entry);
+  std::string_view packed = found.bytes;
+  std::map<std::string, std::string> columns;
+  if (!detail::load(packed, columns))
+    return absl::DataLossError("the columns of key " + key + " can't be read");
+  for (const auto& [column, value] : columns) {
+    entry.column = column;
+    entry.value = value;
+    if (absl::Status s = each(entry); !s.ok()) return s;
+  }
+  return absl::OkStatus();
+}
+
 absl::Status dump_scan(const std::string& family, detail::StoreScan& scan,
                        const std::function<absl::Status(const CacheDumpEntry&)>& each) {
-  while (scan.next()) {
-    const std::string key = detail::ordered_key_json(scan.key());
-    CacheDumpEntry entry{family, key, scan.bytes(), {}, scan.is_entity()};
-    if (!scan.is_entity()) {
-      if (absl::Status s = each(entry); !s.ok()) return s;
-      continue;
-    }
-    std::string_view packed = scan.bytes();
-    std::map<std::string, std::string> columns;
-    if (!detail::load(packed, columns)) {
-      scan.fail(absl::DataLossError("the columns of key " + key + " can't be read"));
-      break;
-    }
-    for (const auto& [column, value] : columns) {
-      entry.column = column;
-      entry.value = value;
-      if (absl::Status s = each(entry); !s.ok()) return s;
-    }
+  const auto dump = [&](const detail::StoreScan::Entry& entry) { return dump_entry(family, entry, each); };
+  while (scan.next(dump)) {
   }
   return scan.status();
 }

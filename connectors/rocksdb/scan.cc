@@ -64,20 +64,18 @@ absl::Status RangeScan::status() const {
   return status_;
 }
 
-void RangeScan::fail(absl::Status why) {
-  if (status_.ok()) status_ = std::move(why);
-}
-
-bool RangeScan::next() {
+bool RangeScan::next(Read read) {
   if (is_empty_ || !status_.ok()) return false;
   const Gate::Pass pass(database_->gate());
   if (!pass.is_in()) {
-    fail(closed_);
+    status_ = closed_;
     return false;
   }
   if (has_begun_ && !iterator_->Valid()) return false;
   std::exchange(has_begun_, true) ? step() : begin();
-  return settle();
+  const absl::StatusOr<std::optional<Entry>> entry = settle();
+  status_ = !entry.ok() ? entry.status() : *entry ? read(**entry) : absl::OkStatus();
+  return status_.ok() && *entry;
 }
 
 void RangeScan::begin() {
@@ -91,19 +89,19 @@ void RangeScan::begin() {
 
 void RangeScan::step() { backwards_ ? iterator_->Prev() : iterator_->Next(); }
 
-bool RangeScan::settle() {
+absl::StatusOr<std::optional<RangeScan::Entry>> RangeScan::settle() {
   for (; iterator_->Valid(); step()) {
+    const std::string_view key = iterator_->key().ToStringView();
     const auto record = read_record(iterator_->value().ToStringView());
     if (!record) {
-      fail(error_of(absl::StatusCode::kDataLoss, title_ + ", key " + detail::ordered_key_text(key()),
-                    "the value isn't written as this version of slipstream writes it"));
-      return false;
+      return error_of(absl::StatusCode::kDataLoss, title_ + ", key " + detail::ordered_key_text(key),
+                      "the value isn't written as this version of slipstream writes it");
     }
-    record_ = *record;
-    if (!record_.is_expired(now_)) return true;
+    if (!record->is_expired(now_)) return Entry{key, record->is_entity, record->bytes};
   }
-  fail(prefixed(title_, to_status(iterator_->status(), database_->path())));
-  return false;
+  const absl::Status status = to_status(iterator_->status(), database_->path());
+  if (!status.ok()) return prefixed(title_, status);
+  return std::nullopt;
 }
 
 }  // namespace slipstream::rocks

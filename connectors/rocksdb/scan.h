@@ -36,18 +36,14 @@ class RangeScan final : public detail::StoreScan, public Dependent {
   ~RangeScan() override;
   void let_go() override { iterator_.reset(); }
 
-  bool next() override;
-  std::string_view key() const override { return iterator_->key().ToStringView(); }
-  bool is_entity() const override { return record_.is_entity; }
-  std::string_view bytes() const override { return record_.bytes; }
+  bool next(Read read) override;
   absl::Status status() const override;
-  void fail(absl::Status why) override;
 
  private:
   void begin();
   void step();
-  /// Whether it is at an entry that hasn't expired; goes on to the first that is.
-  bool settle();
+  /// Goes on to the first entry that hasn't expired; it is empty when there is none.
+  absl::StatusOr<std::optional<Entry>> settle();
 
   const std::shared_ptr<Database> database_;
   const std::string title_;
@@ -58,7 +54,6 @@ class RangeScan final : public detail::StoreScan, public Dependent {
   std::string lower_, upper_;
   rocksdb::Slice lower_slice_, upper_slice_;  // what the iterator refers to
   std::unique_ptr<rocksdb::Iterator> iterator_;
-  Record record_;
   bool has_begun_ = false;
   bool is_empty_ = false;
   absl::Status status_;

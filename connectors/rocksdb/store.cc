@@ -23,12 +23,8 @@ const rocksdb::Snapshot* snapshot_of(const detail::StoreSnapshot* at) {
 class NoScan final : public detail::StoreScan {
  public:
   explicit NoScan(absl::Status why) : why_(std::move(why)) {}
-  bool next() override { return false; }
-  std::string_view key() const override { return {}; }
-  bool is_entity() const override { return false; }
-  std::string_view bytes() const override { return {}; }
+  bool next(Read) override { return false; }
   absl::Status status() const override { return why_; }
-  void fail(absl::Status) override {}
 
  private:
   const absl::Status why_;

@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "slipstream/cache_updates.h"
@@ -123,19 +124,21 @@ struct CacheImpl {
   CacheImpl(std::shared_ptr<CacheStore> made, const Codec<V>& codec)
       : store(std::move(made)), decoders(codec.make_decoder), encoders(codec.make_encoder) {}
 
-  absl::Status decode(std::string_view key, bool is_entity, std::string_view bytes, V& out) {
+  using Decode = typename Codec<V>::Decode;
+  absl::Status decode(Decode& decoder, std::string_view key, bool is_entity, std::string_view bytes, V& out) {
     if (is_entity)
       return store->error(key, absl::FailedPreconditionError("it has columns: use get_entity(), entities()"));
-    return say(key, (*decoders.take())(bytes, out));
+    return say(key, decoder(bytes, out));
   }
-  absl::Status decode(std::string_view key, bool is_entity, std::string_view bytes, Entity<V>& out) {
+  absl::Status decode(Decode& decoder, std::string_view key, bool is_entity, std::string_view bytes,
+                      Entity<V>& out) {
     out.clear();
-    if (!is_entity) return decode(key, false, bytes, out[""]);
+    if (!is_entity) return decode(decoder, key, false, bytes, out[""]);
     std::map<std::string, std::string> columns;
     if (!load(bytes, columns) || !bytes.empty())
       return store->error(key, absl::DataLossError("its columns can't be read"));
     for (const auto& [name, value] : columns) {
-      if (absl::Status s = within("column '" + name + "'", (*decoders.take())(value, out[name])); !s.ok())
+      if (absl::Status s = within("column '" + name + "'", decoder(value, out[name])); !s.ok())
         return say(key, s);
     }
     return absl::OkStatus();
@@ -182,7 +185,7 @@ struct CacheImpl {
   }
 
   const std::shared_ptr<CacheStore> store;
-  CoderPool<typename Codec<V>::Decode> decoders;
+  CoderPool<Decode> decoders;
   CoderPool<typename Codec<V>::Encode> encoders;
   const std::shared_ptr<UpdateSubscribers<K, V>> updates = std::make_shared<UpdateSubscribers<K, V>>();
   std::atomic<int> listeners{0};  ///< sources of updates that were made
@@ -206,7 +209,7 @@ struct CacheImpl {
 template <class Entry>
 class [[nodiscard]] CacheRange {
  public:
-  using Decode = std::function<absl::Status(const detail::StoreScan&, Entry&)>;
+  using Decode = absl::AnyInvocable<absl::Status(const detail::StoreScan::Entry&, Entry&)>;
   CacheRange(std::unique_ptr<detail::StoreScan> scan, Decode decode)
       : scan_(std::move(scan)), decode_(std::move(decode)) {}
 
@@ -240,12 +243,7 @@ class [[nodiscard]] CacheRange {
 
  private:
   void advance() {
-    is_done_ = !scan_->next();
-    if (is_done_) return;
-    if (absl::Status s = decode_(*scan_, entry_); !s.ok()) {
-      scan_->fail(std::move(s));
-      is_done_ = true;
-    }
+    is_done_ = !scan_->next([this](const detail::StoreScan::Entry& at) { return decode_(at, entry_); });
   }
   std::unique_ptr<detail::StoreScan> scan_;
   Decode decode_;
@@ -275,10 +273,12 @@ class CacheReader {
     for (const K& key : keys) bytes.push_back(detail::ordered_key(key));
     std::vector<std::optional<detail::StoredValue>> found;
     if (absl::Status s = impl_->store->get_many(bytes, at_.get(), found); !s.ok()) return s;
+    const auto decoder = impl_->decoders.take();
     std::vector<std::optional<V>> values(keys.size());
     for (std::size_t i = 0; i < keys.size(); ++i) {
       if (!found[i]) continue;
-      absl::Status s = impl_->decode(bytes[i], found[i]->is_entity, found[i]->bytes, values[i].emplace());
+      absl::Status s =
+          impl_->decode(*decoder, bytes[i], found[i]->is_entity, found[i]->bytes, values[i].emplace());
       if (!s.ok()) return s;
     }
     return values;
@@ -295,8 +295,9 @@ class CacheReader {
   CacheRange<std::pair<K, V>> scan(const Scan<K>& scan = {}) const { return range<V>(scan); }
   /// Reads no values.
   CacheRange<K> keys(const Scan<K>& scan = {}) const {
-    return CacheRange<K>(store_scan(scan),
-                         [impl = impl_](const detail::StoreScan& at, K& out) { return key(*impl, at, out); });
+    return CacheRange<K>(store_scan(scan), [impl = impl_](const detail::StoreScan::Entry& at, K& out) {
+      return key(*impl, at, out);
+    });
   }
   CacheRange<std::pair<K, Entity<V>>> entities(const Scan<K>& scan = {}) const {
     return range<Entity<V>>(scan);
@@ -324,8 +325,9 @@ class CacheReader {
     if (!is_there.ok()) return is_there.status();
     std::optional<Value> value;
     if (!*is_there) return value;
-    if (absl::Status s = impl_->decode(bytes, found.is_entity, found.bytes, value.emplace()); !s.ok())
-      return s;
+    absl::Status s =
+        impl_->decode(*impl_->decoders.take(), bytes, found.is_entity, found.bytes, value.emplace());
+    if (!s.ok()) return s;
     return value;
   }
   std::unique_ptr<detail::StoreScan> store_scan(const Scan<K>& scan) const {
@@ -336,18 +338,29 @@ class CacheReader {
         {bytes(scan.from), bytes(scan.lower), bytes(scan.upper), scan.prefix.bytes(), scan.backwards},
         at_.get());
   }
-  static absl::Status key(const Impl& impl, const detail::StoreScan& at, K& out) {
-    if (detail::read_ordered_key(at.key(), out)) return absl::OkStatus();
-    return impl.store->error(at.key(), absl::DataLossError("the key isn't of the type this cache has"));
+  static absl::Status key(const Impl& impl, const detail::StoreScan::Entry& at, K& out) {
+    if (detail::read_ordered_key(at.key, out)) return absl::OkStatus();
+    return impl.store->error(at.key, absl::DataLossError("the key isn't of the type this cache has"));
   }
+  /// What a scan reads entries with; keeps what they come from.
+  template <class Value>
+  class Reader {
+   public:
+    Reader(std::shared_ptr<Impl> impl, std::shared_ptr<const detail::StoreSnapshot> at)
+        : impl_(std::move(impl)), at_(std::move(at)), decoder_(impl_->decoders.take()) {}
+    absl::Status operator()(const detail::StoreScan::Entry& at, std::pair<K, Value>& out) {
+      if (absl::Status s = key(*impl_, at, out.first); !s.ok()) return s;
+      return impl_->decode(*decoder_, at.key, at.is_entity, at.bytes, out.second);
+    }
+
+   private:
+    std::shared_ptr<Impl> impl_;
+    std::shared_ptr<const detail::StoreSnapshot> at_;
+    typename decltype(Impl::decoders)::Lent decoder_;
+  };
   template <class Value>
   CacheRange<std::pair<K, Value>> range(const Scan<K>& scan) const {
-    return CacheRange<std::pair<K, Value>>(
-        store_scan(scan),
-        [impl = impl_, at_snapshot = at_](const detail::StoreScan& at, std::pair<K, Value>& out) {
-          if (absl::Status s = key(*impl, at, out.first); !s.ok()) return s;
-          return impl->decode(at.key(), at.is_entity(), at.bytes(), out.second);
-        });
+    return CacheRange<std::pair<K, Value>>(store_scan(scan), Reader<Value>(impl_, at_));
   }
 };
 

@@ -184,7 +184,7 @@ class Dependency {
           static_cast<detail::PortPlan<T>&>(port).checkpoints.push_back(
               {&binding,
                [core, name, marker](const T& message, detail::Delivery& delivery) {
-                 core->heartbeat(marker(message, delivery.info), name).IgnoreError();
+                 core->heartbeat(marker(message, delivery.info()), name).IgnoreError();
                },
                [core, name](detail::Delivery&) { core->finish(name); }});
         }) {}
@@ -350,7 +350,7 @@ class Checkpoint {
                                     const T& message, detail::Delivery& delivery) {
                                   found->by_others = std::exchange(delivery.downtime, &found->all);
                                   found->set({});
-                                  found->set(pulse(*core, rule, source, message, delivery.info));
+                                  found->set(pulse(*core, rule, source, message, delivery.info()));
                                 },
                                 {},
                                 [core = core_, found] {

@@ -50,9 +50,14 @@ namespace detail {
 
 inline const Downtime kNoDowntime;
 
-inline HandlerContext context_of(const Delivery& delivery, const Graph& graph) {
-  return {delivery.info, *graph.values, delivery.downtime ? *delivery.downtime : kNoDowntime};
-}
+/// A HandlerContext and what it refers to. Costs nothing where nobody asks.
+struct MessageContext {
+  MessageContext(const Delivery& delivery, const Graph& graph)
+      : record(delivery.info()),
+        context{record, *graph.values, delivery.downtime ? *delivery.downtime : kNoDowntime} {}
+  const RecordInfo record;
+  const HandlerContext context;
+};
 
 template <class F, class T>
 concept TakesMessage =
@@ -211,7 +216,7 @@ class Handled {
     if constexpr (detail::TakesMessage<F, Out>) {
       sinks_->all.push_back([graph = graph_.get(), f = std::make_shared<F>(std::move(f))](
                                 const Out& value, detail::Delivery& delivery) {
-        detail::call_handler(*f, value, detail::context_of(delivery, *graph));
+        detail::call_handler(*f, value, detail::MessageContext(delivery, *graph).context);
       });
     }
   }
@@ -440,11 +445,11 @@ class On {
               const std::shared_ptr<detail::HandlerSinks<Out>>& sinks) const {
     from.listen(binding,
                 [graph = graph_.get(), f, sinks](const T& message, detail::Delivery& delivery) {
-                  const HandlerContext context = detail::context_of(delivery, *graph);
+                  const detail::MessageContext of(delivery, *graph);
                   if constexpr (std::is_void_v<Out>) {
-                    detail::call_handler(*f, message, context);
+                    detail::call_handler(*f, message, of.context);
                   } else {
-                    detail::for_each_output(detail::call_handler(*f, message, context),
+                    detail::for_each_output(detail::call_handler(*f, message, of.context),
                                             [&](const Out& value) {
                                               ++delivery.outputs;
                                               for (const auto& sink : sinks->all) sink(value, delivery);

@@ -1,4 +1,5 @@
 #include <atomic>
+#include <functional>
 #include <thread>
 
 #include "slipstream/cache.h"
@@ -100,6 +101,40 @@ TEST(Cache, IsUsedByManyThreadsWhileItCloses) {
     });
     closing.join();
   }
+}
+
+TEST(Cache, ClosesWhenAScanHasReadTheEntryItIsAt) {
+  const TestFolder folder;
+  std::function<void()> while_reading;
+  std::atomic<bool> has_closed{false};
+  Codec<std::string> codec = text();
+  codec.make_decoder = [&while_reading] {
+    return [&while_reading, decode = text().make_decoder()](std::string_view bytes, std::string& out) {
+      while_reading();
+      return decode(bytes, out);
+    };
+  };
+  const auto cache = open_cache<int, std::string>(folder / "db", codec);
+  ASSERT_TRUE(cache.put(1, "one").ok());
+  ASSERT_TRUE(cache.put(2, "two").ok());
+  auto scan = cache.scan();
+  std::thread closing;
+  while_reading = [&] {
+    closing = std::thread([&] {
+      EXPECT_TRUE(cache.close().ok());
+      has_closed = true;
+    });
+    while (cache.contains(1).ok()) std::this_thread::yield();
+    for (int i = 0; i < 1000; ++i) std::this_thread::yield();
+    EXPECT_FALSE(has_closed);
+  };
+  auto at = scan.begin();
+  ASSERT_TRUE(at != scan.end());
+  EXPECT_EQ(at->second, "one");
+  closing.join();
+  ++at;
+  EXPECT_TRUE(at == scan.end());
+  EXPECT_THAT(text_of(scan.status()), HasSubstr("it was closed"));
 }
 
 TEST(Cache, HoldsOnlyUsableSnapshotsWhileItCloses) {

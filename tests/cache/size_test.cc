@@ -1,5 +1,6 @@
 #include <algorithm>
-#include <random>
+#include <cstdint>
+#include <cstring>
 
 #include "slipstream/cache.h"
 #include "tests/cache/cache_testing.h"
@@ -12,9 +13,12 @@ constexpr std::size_t kMiB = std::size_t{1} << 20;
 
 /// A kilobyte that doesn't compress.
 std::string kilobyte(int i) {
-  std::mt19937 random(static_cast<unsigned>(i));
-  std::string out;
-  while (out.size() < 1000) out += static_cast<char>(random());
+  std::string out(1000, '\0');
+  std::uint64_t random = static_cast<std::uint64_t>(i);
+  for (std::size_t at = 0; at < out.size(); at += sizeof(random)) {
+    random = random * 6364136223846793005 + 1442695040888963407;
+    std::memcpy(out.data() + at, &random, sizeof(random));
+  }
   return out;
 }
 Cache<int, std::string> filled(const std::string& path, int count, CacheOptions options = {}) {

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "slipstream/log.h"
@@ -60,16 +61,18 @@ struct StoreRange {
 /// time.
 class StoreScan {
  public:
+  struct Entry {
+    std::string_view key;
+    bool is_entity;
+    std::string_view bytes;
+  };
+  using Read = absl::FunctionRef<absl::Status(const Entry&)>;
   virtual ~StoreScan() = default;
-  /// Goes to the first or next entry. False: there is none, or status() says what went wrong.
-  virtual bool next() = 0;
-  /// Of the entry it is at; valid until next().
-  virtual std::string_view key() const = 0;
-  virtual bool is_entity() const = 0;
-  virtual std::string_view bytes() const = 0;
+  /// Goes to the first or next entry and has it read. The entry is there during that call, also while another
+  /// thread closes the store, which waits for it. False: there is none, or status() says what went wrong,
+  /// which may be what `read` returned.
+  virtual bool next(Read read) = 0;
   virtual absl::Status status() const = 0;
-  /// Ends the scan with this error.
-  virtual void fail(absl::Status why) = 0;
 };
 
 class CacheStore;

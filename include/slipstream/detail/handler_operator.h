@@ -29,22 +29,24 @@ struct HandlerBinding;
 
 /// A message on its way through one handler after the other.
 struct Delivery {
-  const RecordInfo& info;
-  const HeadersPtr* headers;  ///< the message's own; null when it has none
+  const BatchBase& records;  ///< the message is one of these,
+  std::size_t at;            ///< this one
   HandlerOperator& op;
   std::size_t outputs = 0;             ///< values that handlers made of it so far
   bool diverted = false;               ///< a handler failed on it
   const Downtime* downtime = nullptr;  ///< as the message's pulse found it; null where none was
 
+  RecordInfo info() const { return records.info(at); }
+  HeadersPtr headers() const { return records.headers.empty() ? nullptr : records.headers[at]; }
   /// Of the value that was made last.
   RecordId output_id() const {
-    RecordId id = info.id;
+    RecordId id = records.ids[at];
     id.n = output_number(id.n, outputs - 1);
     return id;
   }
   template <class T>
   void append_to(Batch<T>& batch, const T& value) const {
-    batch.append_columns(info.time, output_id(), headers ? *headers : nullptr);
+    batch.append_columns(records.time(at), output_id(), headers());
     batch.values.push_back(value);
   }
 };
@@ -284,18 +286,18 @@ class HandlerPort final : public HandlerPortBase {
     delivery.op.published(*this);
   }
   std::size_t held() const override {
-    std::size_t sum = in_hand_->size() + held_->size() + (waiting_ ? 1 : 0);
+    std::size_t sum = in_hand_->size() + held_->size() + (is_waiting_ ? 1 : 0);
     for (const auto& [partition, queue] : parked_) sum += queue.size();
     return sum;
   }
   EventTime oldest_held() const override {
-    EventTime oldest = std::min(held_->oldest(), waiting_ ? waiting_->info.time : kMaxTime);
+    EventTime oldest = std::min(held_->oldest(), is_waiting_ ? current_.oldest() : kMaxTime);
     for (const auto& [partition, queue] : parked_) oldest = std::min(oldest, queue.oldest());
     return oldest;
   }
   bool has_work() const override {
     if (has_news_of_seeks()) return true;
-    if (waiting_) return are_done();
+    if (is_waiting_) return are_done();
     if (is_paused()) return false;
     return !held_->empty() || std::any_of(parked_.begin(), parked_.end(), [this](const auto& p) {
       return !p.second.empty() && !this->is_paused(p.second.first_id());
@@ -304,36 +306,37 @@ class HandlerPort final : public HandlerPortBase {
   bool deliver(HandlerOperator& op) override {
     for (;;) {
       if (is_simple() && deliver_simply(op)) return !has_work();
-      if (waiting_ && has_news_of_seeks()) hear_of_seeks(op);
-      if (waiting_ && !are_done()) break;
-      Queue* queue = waiting_ ? nullptr : next_queue(op);
-      if (!waiting_ && !queue) break;
+      if (is_waiting_ && has_news_of_seeks()) hear_of_seeks(op);
+      if (is_waiting_ && !are_done()) break;
+      Queue* queue = is_waiting_ ? nullptr : next_queue(op);
+      if (!is_waiting_ && !queue) break;
       if (op.stopped()) {
         op.counters.skipped += held();
-        waiting_.reset();
+        drop_waiting();
         held_->clear();
         parked_.clear();
         break;
       }
-      waiting_ ? handle_waiting(op) : handle_next(*queue, op);
+      is_waiting_ ? handle_waiting(op) : handle_next(*queue, op);
       op.deliver_published();
       if (op.flush_at_times()) return !has_work();
     }
     return true;
   }
   void deliver_published(HandlerOperator& op) override {
-    if (waiting_) {
+    if (is_waiting_) {
       held_->take_first(published_);
     } else {
       handle_next(published_, op);
     }
   }
   void end(HandlerOperator& op) override {
-    const RecordInfo info{kMinTime, {op.env().node_id, 0, 0, 0}, nullptr};
+    Batch<T> none;
+    none.append_columns(kMinTime, {op.env().node_id, 0, 0, 0});
     for (const auto* listeners : {&plan_.checkpoints, &plan_.listeners}) {
       for (const auto& listener : *listeners) {
         if (!listener.end || op.stopped()) continue;
-        Delivery delivery{info, nullptr, op};
+        Delivery delivery{none, 0, op};
         delivery.diverted = true;  // no record, so nothing to count
         try {
           listener.end(delivery);
@@ -349,15 +352,15 @@ class HandlerPort final : public HandlerPortBase {
   void count_held(HeldBy& held) const override {
     held_->count(held);
     for (const auto& [partition, queue] : parked_) queue.count(held);
-    if (waiting_) ++held[{waiting_->info.id.source, waiting_->info.id.partition}];
+    if (is_waiting_) current_.count(held);
   }
   void drop_sought(HandlerOperator& op) override {
     const auto is_sought = [this](const RecordId& id) { return this->is_seeking(id); };
     std::size_t dropped = held_->drop(is_sought);
     for (auto& [partition, queue] : parked_) dropped += queue.drop(is_sought);
     std::erase_if(parked_, [](const auto& p) { return p.second.empty(); });
-    if (waiting_ && is_sought(waiting_->info.id)) {
-      waiting_.reset();
+    if (is_waiting_ && is_sought(current_.first_id())) {
+      drop_waiting();
       ++dropped;
     }
     op.counters.filtered += dropped;
@@ -408,18 +411,9 @@ class HandlerPort final : public HandlerPortBase {
     }
   };
 
-  struct Message {
-    T value;
-    RecordInfo info;
-    HeadersPtr headers;
-    const Downtime* downtime = nullptr;
-    bool diverted = false;
-  };
-
   /// No message needs more than to be given to the handlers: so it is most of the time.
   bool is_simple() const {
-    return is_plain() && !waiting_ && parked_.empty() && plan_.checkpoints.empty() &&
-           held_->records.headers.empty();
+    return is_plain() && !is_waiting_ && parked_.empty() && plan_.checkpoints.empty();
   }
   /// deliver() as long as that is so. True: downstream is full.
   bool deliver_simply(HandlerOperator& op) {
@@ -431,8 +425,7 @@ class HandlerPort final : public HandlerPortBase {
     std::swap(held_, in_hand_);
     while (goes_on && !is_full && !in_hand_->empty() && is_plain()) {
       const std::size_t i = in_hand_->at++;
-      const RecordInfo info = in_hand_->records.info(i);
-      Delivery delivery{info, nullptr, op};
+      Delivery delivery{in_hand_->records, i, op};
       goes_on = run(plan_.listeners, in_hand_->records.values[i], delivery);
       made += delivery.outputs;
       if (!delivery.diverted) ++forwarded;
@@ -477,37 +470,26 @@ class HandlerPort final : public HandlerPortBase {
   }
   /// Takes the message out before it is handled: handlers may publish into the same queue meanwhile.
   void handle_next(Queue& queue, HandlerOperator& op) {
-    Message next{std::move(queue.records.values[queue.at]), queue.records.info(queue.at),
-                 queue.records.headers.empty() ? nullptr : queue.records.headers[queue.at]};
-    queue.pop();
-    next.info.headers = next.headers.get();
-    Delivery delivery = delivery_of(next, op);
-    if (plan_.checkpoints.empty()) return handle(next, delivery, true);
-    const bool goes_on = run(plan_.checkpoints, next.value, delivery);
-    if (!are_done()) {
-      next.downtime = delivery.downtime;
-      next.diverted = delivery.diverted;
-      waiting_.emplace(std::move(next));
-      return;
-    }
-    handle(next, delivery, goes_on);
+    current_.take_first(queue);
+    Delivery delivery{current_.records, 0, op};
+    const bool goes_on = run(plan_.checkpoints, current_.records.values.front(), delivery);
+    if (are_done()) return handle(delivery, goes_on);
+    is_waiting_ = true;
+    found_ = {delivery.downtime, delivery.diverted};
   }
   /// What a checkpoint has decided about by now.
   void handle_waiting(HandlerOperator& op) {
-    const Message next = *std::move(waiting_);
-    waiting_.reset();
-    Delivery delivery = delivery_of(next, op);
-    handle(next, delivery, !op.stopped());
+    is_waiting_ = false;
+    Delivery delivery{current_.records, 0, op, 0, found_.diverted, found_.downtime};
+    handle(delivery, !op.stopped());
+  }
+  void drop_waiting() {
+    is_waiting_ = false;
+    current_.clear();
   }
   bool are_done() const {
     return std::all_of(plan_.checkpoints.begin(), plan_.checkpoints.end(),
                        [](const auto& checkpoint) { return !checkpoint.is_done || checkpoint.is_done(); });
-  }
-  static Delivery delivery_of(const Message& message, HandlerOperator& op) {
-    Delivery delivery{message.info, message.headers ? &message.headers : nullptr, op};
-    delivery.downtime = message.downtime;
-    delivery.diverted = message.diverted;
-    return delivery;
   }
   using Listeners = std::vector<typename PortPlan<T>::Listener>;
   /// False: the run has failed.
@@ -522,14 +504,21 @@ class HandlerPort final : public HandlerPortBase {
     }
     return true;
   }
-  void handle(const Message& message, Delivery& delivery, bool goes_on) {
-    if (goes_on) run(plan_.listeners, message.value, delivery);
+  void handle(Delivery& delivery, bool goes_on) {
+    if (goes_on) run(plan_.listeners, current_.records.values.front(), delivery);
+    current_.clear();
     delivery.op.counters.out += delivery.outputs;
     if (!delivery.diverted) delivery.op.counters.forwarded += 1;
   }
 
   const PortPlan<T>& plan_;
-  std::optional<Message> waiting_;  ///< a checkpoint is still looking at it; nothing overtakes it
+  Queue current_;            ///< a message that was taken out to be handled, if there is one
+  bool is_waiting_ = false;  ///< a checkpoint is still looking at it; nothing overtakes it
+  /// What the checkpoints have found until then.
+  struct {
+    const Downtime* downtime = nullptr;
+    bool diverted = false;
+  } found_;
   Queue queues_[2];
   Queue* held_ = &queues_[0];     ///< read, but not handed out
   Queue* in_hand_ = &queues_[1];  ///< the same, while deliver_simply() runs; in front of it
