@@ -32,5 +32,6 @@ if(SLIPSTREAM_HARDENED)
 endif()
 
 if(SLIPSTREAM_FUZZ)
-  add_compile_options(-fsanitize=fuzzer-no-link)
+  add_compile_options(-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize=vptr -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=address,undefined)
 endif()
