@@ -50,7 +50,7 @@ namespace detail {
 
 inline const Downtime kNoDowntime;
 
-/// A HandlerContext and what it refers to. Costs nothing where nobody asks.
+/// A HandlerContext and what it refers to.
 struct MessageContext {
   MessageContext(const Delivery& delivery, const Graph& graph)
       : record(delivery.info()),
@@ -64,14 +64,24 @@ concept TakesMessage =
     std::invocable<F&> || std::invocable<F&, const T&> ||
     std::invocable<F&, const T&, const HandlerContext&> || std::invocable<F&, const T&, const RecordInfo&>;
 
+/// Made for each message, so only where somebody asks.
+struct NoContext {
+  NoContext(const Delivery&, const Graph&) {}
+};
 template <class F, class T>
-decltype(auto) call_handler(F& f, const T& message, const HandlerContext& context) {
+using ContextFor = std::conditional_t<!std::invocable<F&, const T&> &&
+                                          (std::invocable<F&, const T&, const HandlerContext&> ||
+                                           std::invocable<F&, const T&, const RecordInfo&>),
+                                      MessageContext, NoContext>;
+
+template <class F, class T>
+decltype(auto) call_handler(F& f, const T& message, const ContextFor<F, T>& of) {
   if constexpr (std::invocable<F&, const T&>) {
     return std::invoke(f, message);
   } else if constexpr (std::invocable<F&, const T&, const HandlerContext&>) {
-    return std::invoke(f, message, context);
+    return std::invoke(f, message, of.context);
   } else if constexpr (std::invocable<F&, const T&, const RecordInfo&>) {
-    return std::invoke(f, message, context.record);
+    return std::invoke(f, message, of.record);
   } else {
     return std::invoke(f);
   }
@@ -87,7 +97,7 @@ template <class R>
 struct Emits<R> : RangeElement<R> {};
 template <class F, class T>
 using HandlerResult = std::remove_cvref_t<decltype(call_handler(std::declval<F&>(), std::declval<const T&>(),
-                                                                std::declval<const HandlerContext&>()))>;
+                                                                std::declval<const ContextFor<F, T>&>()))>;
 template <class F, class T>
 using HandlerOut = typename Emits<HandlerResult<F, T>>::type;
 
@@ -216,7 +226,7 @@ class Handled {
     if constexpr (detail::TakesMessage<F, Out>) {
       sinks_->all.push_back([graph = graph_.get(), f = std::make_shared<F>(std::move(f))](
                                 const Out& value, detail::Delivery& delivery) {
-        detail::call_handler(*f, value, detail::MessageContext(delivery, *graph).context);
+        detail::call_handler(*f, value, detail::ContextFor<F, Out>(delivery, *graph));
       });
     }
   }
@@ -445,15 +455,14 @@ class On {
               const std::shared_ptr<detail::HandlerSinks<Out>>& sinks) const {
     from.listen(binding,
                 [graph = graph_.get(), f, sinks](const T& message, detail::Delivery& delivery) {
-                  const detail::MessageContext of(delivery, *graph);
+                  const detail::ContextFor<F, T> of(delivery, *graph);
                   if constexpr (std::is_void_v<Out>) {
-                    detail::call_handler(*f, message, of.context);
+                    detail::call_handler(*f, message, of);
                   } else {
-                    detail::for_each_output(detail::call_handler(*f, message, of.context),
-                                            [&](const Out& value) {
-                                              ++delivery.outputs;
-                                              for (const auto& sink : sinks->all) sink(value, delivery);
-                                            });
+                    detail::for_each_output(detail::call_handler(*f, message, of), [&](const Out& value) {
+                      ++delivery.outputs;
+                      for (const auto& sink : sinks->all) sink(value, delivery);
+                    });
                   }
                 },
                 {});

@@ -423,10 +423,11 @@ class HandlerPort final : public HandlerPortBase {
     bool goes_on = !op.stopped();
     // Out of the way of what handlers publish meanwhile, which comes behind all of it.
     std::swap(held_, in_hand_);
-    while (goes_on && !is_full && !in_hand_->empty() && is_plain()) {
-      const std::size_t i = in_hand_->at++;
-      Delivery delivery{in_hand_->records, i, op};
-      goes_on = run(plan_.listeners, in_hand_->records.values[i], delivery);
+    const Batch<T>& records = in_hand_->records;
+    const std::size_t end = records.size();
+    while (goes_on && !is_full && in_hand_->at < end && is_plain()) {
+      Delivery delivery{records, in_hand_->at++, op};
+      goes_on = run(plan_.listeners, records.values[delivery.at], delivery);
       made += delivery.outputs;
       if (!delivery.diverted) ++forwarded;
       op.deliver_published();
