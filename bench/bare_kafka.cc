@@ -1,12 +1,15 @@
 #include "bench/bare_kafka.h"
 
+#include <cstdint>
 #include <stdexcept>
 #include <utility>
 
 namespace slipstream::bench::bare {
 namespace {
 
-rd_kafka_conf_t* conf_with(const kafka::Settings& settings) {
+/// The former win.
+rd_kafka_conf_t* conf_with(kafka::Settings settings, kafka::Settings defaults) {
+  settings.merge(defaults);
   rd_kafka_conf_t* const conf = rd_kafka_conf_new();
   char error[256];
   for (const auto& [name, value] : settings) {
@@ -24,13 +27,14 @@ rd_kafka_t* client_of(rd_kafka_type_t type, rd_kafka_conf_t* conf) {
 
 }  // namespace
 
-Reader::Reader(const std::string& brokers, std::string topic, int partitions, std::vector<std::int64_t> from)
-    : client_(client_of(RD_KAFKA_CONSUMER, conf_with({{"bootstrap.servers", brokers},
-                                                      {"enable.auto.commit", "false"},
-                                                      {"queued.min.messages", "1000000"},
-                                                      {"queued.max.messages.kbytes", "65536"},
-                                                      {"fetch.wait.max.ms", "100"},
-                                                      {"check.crcs", "true"}}))),
+Reader::Reader(const std::string& brokers, std::string topic, int partitions, ReaderOptions options)
+    : client_(client_of(RD_KAFKA_CONSUMER,
+                        conf_with(std::move(options.settings), {{"bootstrap.servers", brokers},
+                                                                {"enable.auto.commit", "false"},
+                                                                {"queued.min.messages", "1000000"},
+                                                                {"queued.max.messages.kbytes", "65536"},
+                                                                {"fetch.wait.max.ms", "100"},
+                                                                {"check.crcs", "true"}}))),
       topic_(rd_kafka_topic_new(client_, topic.c_str(), nullptr)),
       queue_(rd_kafka_queue_new(client_)),
       ends_(static_cast<std::size_t>(partitions)) {
@@ -40,7 +44,8 @@ Reader::Reader(const std::string& brokers, std::string topic, int partitions, st
     std::int64_t& end = ends_[static_cast<std::size_t>(p)];
     const auto error = rd_kafka_query_watermark_offsets(client_, topic.c_str(), p, &low, &end, 10'000);
     if (error) throw std::runtime_error(rd_kafka_err2str(error));
-    const std::int64_t begin = from.empty() ? low : from[static_cast<std::size_t>(p)];
+    std::int64_t begin = options.from.empty() ? low : options.from[static_cast<std::size_t>(p)];
+    if (options.follows) begin = std::exchange(end, INT64_MAX);
     if (begin >= end) continue;
     ++reading_;
     rd_kafka_consume_start_queue(topic_, p, begin, queue_);
@@ -66,7 +71,8 @@ void Reader::on_message(rd_kafka_message_t* message, void* opaque) {
 
 void Reader::read(const Call& call, const std::function<void()>& idle) {
   call_ = &call;
-  while (reading_ > 0) {
+  stopped_ = false;
+  while (reading_ > 0 && !stopped_) {
     // Waits, so that a broker in this process gets its core.
     rd_kafka_consume_callback_queue(queue_, 100, on_message, this);
     rd_kafka_poll(client_, 0);
@@ -74,14 +80,27 @@ void Reader::read(const Call& call, const std::function<void()>& idle) {
   }
 }
 
-Writer::Writer(const std::string& brokers, const std::string& topic) {
-  rd_kafka_conf_t* const conf = conf_with({{"bootstrap.servers", brokers},
-                                           {"enable.idempotence", "true"},
-                                           {"acks", "all"},
-                                           {"partitioner", "murmur2_random"},
-                                           {"queue.buffering.max.messages", "0"},
-                                           {"linger.ms", "5"},
-                                           {"compression.type", "lz4"}});
+void Reader::pause() { for_all(rd_kafka_pause_partitions); }
+void Reader::resume() { for_all(rd_kafka_resume_partitions); }
+
+void Reader::for_all(rd_kafka_resp_err_t (*call)(rd_kafka_t*, rd_kafka_topic_partition_list_t*)) {
+  rd_kafka_topic_partition_list_t* const list =
+      rd_kafka_topic_partition_list_new(static_cast<int>(ends_.size()));
+  for (std::size_t p = 0; p < ends_.size(); ++p)
+    rd_kafka_topic_partition_list_add(list, rd_kafka_topic_name(topic_), static_cast<int>(p));
+  const rd_kafka_resp_err_t error = call(client_, list);
+  rd_kafka_topic_partition_list_destroy(list);
+  if (error) throw std::runtime_error(rd_kafka_err2str(error));
+}
+
+Writer::Writer(const std::string& brokers, const std::string& topic, kafka::Settings settings) {
+  rd_kafka_conf_t* const conf = conf_with(std::move(settings), {{"bootstrap.servers", brokers},
+                                                                {"enable.idempotence", "true"},
+                                                                {"acks", "all"},
+                                                                {"partitioner", "murmur2_random"},
+                                                                {"queue.buffering.max.messages", "0"},
+                                                                {"linger.ms", "5"},
+                                                                {"compression.type", "lz4"}});
   rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
   rd_kafka_conf_set_opaque(conf, this);
   client_ = client_of(RD_KAFKA_PRODUCER, conf);
