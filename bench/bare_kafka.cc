@@ -1,5 +1,6 @@
 #include "bench/bare_kafka.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <stdexcept>
 #include <utility>
@@ -25,6 +26,30 @@ rd_kafka_t* client_of(rd_kafka_type_t type, rd_kafka_conf_t* conf) {
   return made;
 }
 
+using Partitions =
+    std::unique_ptr<rd_kafka_topic_partition_list_t, decltype(&rd_kafka_topic_partition_list_destroy)>;
+Partitions all_of(const char* topic, std::size_t count) {
+  const int n = static_cast<int>(count);
+  Partitions list(rd_kafka_topic_partition_list_new(n), rd_kafka_topic_partition_list_destroy);
+  for (int p = 0; p < n; ++p) rd_kafka_topic_partition_list_add(list.get(), topic, p);
+  return list;
+}
+
+/// The first ones or, by `which`, the ends. Asked for one by one, those of a thousand take minutes.
+std::vector<std::int64_t> offsets(rd_kafka_t* client, const std::string& topic, int partitions,
+                                  std::int64_t which) {
+  const Partitions list = all_of(topic.c_str(), static_cast<std::size_t>(partitions));
+  for (int p = 0; p < partitions; ++p) list->elems[p].offset = which;
+  auto error = rd_kafka_offsets_for_times(client, list.get(), 10'000);
+  std::vector<std::int64_t> found;
+  for (int p = 0; p < partitions && !error; ++p) {
+    found.push_back(list->elems[p].offset);
+    error = list->elems[p].err;
+  }
+  if (error) throw std::runtime_error(rd_kafka_err2str(error));
+  return found;
+}
+
 }  // namespace
 
 Reader::Reader(const std::string& brokers, std::string topic, int partitions, ReaderOptions options)
@@ -37,18 +62,18 @@ Reader::Reader(const std::string& brokers, std::string topic, int partitions, Re
                                                                 {"check.crcs", "true"}}))),
       topic_(rd_kafka_topic_new(client_, topic.c_str(), nullptr)),
       queue_(rd_kafka_queue_new(client_)),
-      ends_(static_cast<std::size_t>(partitions)) {
-  for (int p = 0; p < partitions; ++p) {
-    // Known beforehand, or the client looks for the beginning half a second later, and for the end once more.
-    std::int64_t low = 0;
-    std::int64_t& end = ends_[static_cast<std::size_t>(p)];
-    const auto error = rd_kafka_query_watermark_offsets(client_, topic.c_str(), p, &low, &end, 10'000);
-    if (error) throw std::runtime_error(rd_kafka_err2str(error));
-    std::int64_t begin = options.from.empty() ? low : options.from[static_cast<std::size_t>(p)];
-    if (options.follows) begin = std::exchange(end, INT64_MAX);
-    if (begin >= end) continue;
+      // Known beforehand, or the client looks for the beginning half a second later, and for the end once
+      // more.
+      ends_(offsets(client_, topic, partitions, RD_KAFKA_OFFSET_END)) {
+  if (options.from.empty()) options.from = offsets(client_, topic, partitions, RD_KAFKA_OFFSET_BEGINNING);
+  if (options.follows) {
+    options.from = ends_;
+    std::fill(ends_.begin(), ends_.end(), INT64_MAX);
+  }
+  for (std::size_t p = 0; p < ends_.size(); ++p) {
+    if (options.from[p] >= ends_[p]) continue;
     ++reading_;
-    rd_kafka_consume_start_queue(topic_, p, begin, queue_);
+    rd_kafka_consume_start_queue(topic_, static_cast<int>(p), options.from[p], queue_);
   }
 }
 
@@ -84,13 +109,8 @@ void Reader::pause() { for_all(rd_kafka_pause_partitions); }
 void Reader::resume() { for_all(rd_kafka_resume_partitions); }
 
 void Reader::for_all(rd_kafka_resp_err_t (*call)(rd_kafka_t*, rd_kafka_topic_partition_list_t*)) {
-  rd_kafka_topic_partition_list_t* const list =
-      rd_kafka_topic_partition_list_new(static_cast<int>(ends_.size()));
-  for (std::size_t p = 0; p < ends_.size(); ++p)
-    rd_kafka_topic_partition_list_add(list, rd_kafka_topic_name(topic_), static_cast<int>(p));
-  const rd_kafka_resp_err_t error = call(client_, list);
-  rd_kafka_topic_partition_list_destroy(list);
-  if (error) throw std::runtime_error(rd_kafka_err2str(error));
+  const Partitions list = all_of(rd_kafka_topic_name(topic_), ends_.size());
+  if (const auto error = call(client_, list.get())) throw std::runtime_error(rd_kafka_err2str(error));
 }
 
 Writer::Writer(const std::string& brokers, const std::string& topic, kafka::Settings settings) {

@@ -53,6 +53,8 @@ Broker::Broker(const Suite& suite, const std::vector<kafka::EmbeddedBroker::Topi
   auto admin = kafka::Admin::connect({.brokers = address_});
   check_ok(admin.status());
   check_ok(admin->create_topics(wanted));
+  // Asks until the broker leads all partitions; the bare client asks once.
+  for (const auto& topic : topics) check_ok(admin->watermarks(topic.name).status());
 }
 
 Broker::~Broker() = default;
