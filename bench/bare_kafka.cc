@@ -1,12 +1,16 @@
 #include "bench/bare_kafka.h"
 
+#include <algorithm>
+#include <cstdint>
 #include <stdexcept>
 #include <utility>
 
 namespace slipstream::bench::bare {
 namespace {
 
-rd_kafka_conf_t* conf_with(const kafka::Settings& settings) {
+/// The former win.
+rd_kafka_conf_t* conf_with(kafka::Settings settings, kafka::Settings defaults) {
+  settings.merge(defaults);
   rd_kafka_conf_t* const conf = rd_kafka_conf_new();
   char error[256];
   for (const auto& [name, value] : settings) {
@@ -22,28 +26,54 @@ rd_kafka_t* client_of(rd_kafka_type_t type, rd_kafka_conf_t* conf) {
   return made;
 }
 
+using Partitions =
+    std::unique_ptr<rd_kafka_topic_partition_list_t, decltype(&rd_kafka_topic_partition_list_destroy)>;
+Partitions all_of(const char* topic, std::size_t count) {
+  const int n = static_cast<int>(count);
+  Partitions list(rd_kafka_topic_partition_list_new(n), rd_kafka_topic_partition_list_destroy);
+  for (int p = 0; p < n; ++p) rd_kafka_topic_partition_list_add(list.get(), topic, p);
+  return list;
+}
+
+/// The first ones or, by `which`, the ends. Asked for one by one, those of a thousand take minutes.
+std::vector<std::int64_t> offsets(rd_kafka_t* client, const std::string& topic, int partitions,
+                                  std::int64_t which) {
+  const Partitions list = all_of(topic.c_str(), static_cast<std::size_t>(partitions));
+  for (int p = 0; p < partitions; ++p) list->elems[p].offset = which;
+  auto error = rd_kafka_offsets_for_times(client, list.get(), 10'000);
+  std::vector<std::int64_t> found;
+  for (int p = 0; p < partitions && !error; ++p) {
+    found.push_back(list->elems[p].offset);
+    error = list->elems[p].err;
+  }
+  if (error) throw std::runtime_error(rd_kafka_err2str(error));
+  return found;
+}
+
 }  // namespace
 
-Reader::Reader(const std::string& brokers, std::string topic, int partitions, std::vector<std::int64_t> from)
-    : client_(client_of(RD_KAFKA_CONSUMER, conf_with({{"bootstrap.servers", brokers},
-                                                      {"enable.auto.commit", "false"},
-                                                      {"queued.min.messages", "1000000"},
-                                                      {"queued.max.messages.kbytes", "65536"},
-                                                      {"fetch.wait.max.ms", "100"},
-                                                      {"check.crcs", "true"}}))),
+Reader::Reader(const std::string& brokers, std::string topic, int partitions, ReaderOptions options)
+    : client_(client_of(RD_KAFKA_CONSUMER,
+                        conf_with(std::move(options.settings), {{"bootstrap.servers", brokers},
+                                                                {"enable.auto.commit", "false"},
+                                                                {"queued.min.messages", "1000000"},
+                                                                {"queued.max.messages.kbytes", "65536"},
+                                                                {"fetch.wait.max.ms", "100"},
+                                                                {"check.crcs", "true"}}))),
       topic_(rd_kafka_topic_new(client_, topic.c_str(), nullptr)),
       queue_(rd_kafka_queue_new(client_)),
-      ends_(static_cast<std::size_t>(partitions)) {
-  for (int p = 0; p < partitions; ++p) {
-    // Known beforehand, or the client looks for the beginning half a second later, and for the end once more.
-    std::int64_t low = 0;
-    std::int64_t& end = ends_[static_cast<std::size_t>(p)];
-    const auto error = rd_kafka_query_watermark_offsets(client_, topic.c_str(), p, &low, &end, 10'000);
-    if (error) throw std::runtime_error(rd_kafka_err2str(error));
-    const std::int64_t begin = from.empty() ? low : from[static_cast<std::size_t>(p)];
-    if (begin >= end) continue;
+      // Known beforehand, or the client looks for the beginning half a second later, and for the end once
+      // more.
+      ends_(offsets(client_, topic, partitions, RD_KAFKA_OFFSET_END)) {
+  if (options.from.empty()) options.from = offsets(client_, topic, partitions, RD_KAFKA_OFFSET_BEGINNING);
+  if (options.follows) {
+    options.from = ends_;
+    std::fill(ends_.begin(), ends_.end(), INT64_MAX);
+  }
+  for (std::size_t p = 0; p < ends_.size(); ++p) {
+    if (options.from[p] >= ends_[p]) continue;
     ++reading_;
-    rd_kafka_consume_start_queue(topic_, p, begin, queue_);
+    rd_kafka_consume_start_queue(topic_, static_cast<int>(p), options.from[p], queue_);
   }
 }
 
@@ -66,7 +96,8 @@ void Reader::on_message(rd_kafka_message_t* message, void* opaque) {
 
 void Reader::read(const Call& call, const std::function<void()>& idle) {
   call_ = &call;
-  while (reading_ > 0) {
+  stopped_ = false;
+  while (reading_ > 0 && !stopped_) {
     // Waits, so that a broker in this process gets its core.
     rd_kafka_consume_callback_queue(queue_, 100, on_message, this);
     rd_kafka_poll(client_, 0);
@@ -74,14 +105,22 @@ void Reader::read(const Call& call, const std::function<void()>& idle) {
   }
 }
 
-Writer::Writer(const std::string& brokers, const std::string& topic) {
-  rd_kafka_conf_t* const conf = conf_with({{"bootstrap.servers", brokers},
-                                           {"enable.idempotence", "true"},
-                                           {"acks", "all"},
-                                           {"partitioner", "murmur2_random"},
-                                           {"queue.buffering.max.messages", "0"},
-                                           {"linger.ms", "5"},
-                                           {"compression.type", "lz4"}});
+void Reader::pause() { for_all(rd_kafka_pause_partitions); }
+void Reader::resume() { for_all(rd_kafka_resume_partitions); }
+
+void Reader::for_all(rd_kafka_resp_err_t (*call)(rd_kafka_t*, rd_kafka_topic_partition_list_t*)) {
+  const Partitions list = all_of(rd_kafka_topic_name(topic_), ends_.size());
+  if (const auto error = call(client_, list.get())) throw std::runtime_error(rd_kafka_err2str(error));
+}
+
+Writer::Writer(const std::string& brokers, const std::string& topic, kafka::Settings settings) {
+  rd_kafka_conf_t* const conf = conf_with(std::move(settings), {{"bootstrap.servers", brokers},
+                                                                {"enable.idempotence", "true"},
+                                                                {"acks", "all"},
+                                                                {"partitioner", "murmur2_random"},
+                                                                {"queue.buffering.max.messages", "0"},
+                                                                {"linger.ms", "5"},
+                                                                {"compression.type", "lz4"}});
   rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
   rd_kafka_conf_set_opaque(conf, this);
   client_ = client_of(RD_KAFKA_PRODUCER, conf);

@@ -14,32 +14,46 @@
 /// library, calls and settings as the connector's. Throws where something fails.
 namespace slipstream::bench::bare {
 
+struct ReaderOptions {
+  std::vector<std::int64_t> from = {};  ///< by partition; empty: the first one there
+  bool follows = false;                 ///< from the ends on instead, and on and on
+  kafka::Settings settings = {};        ///< these win
+};
+
 /// Reads partitions from their offsets to the ends they had in the beginning.
 class Reader {
  public:
   /// The views are valid during the call.
   using Call = std::function<void(int partition, std::string_view key, std::string_view value)>;
-  /// `from`: by partition, or the first one there where it is empty.
-  Reader(const std::string& brokers, std::string topic, int partitions, std::vector<std::int64_t> from = {});
+  Reader(const std::string& brokers, std::string topic, int partitions, ReaderOptions options = {});
   ~Reader();
   Reader(const Reader&) = delete;
-  /// Calls for every record; returns at the ends of all partitions. `idle` is called between two looks.
+  /// Calls for every record; returns at the ends of all partitions, or when it was told to stop. `idle` is
+  /// called between two looks.
   void read(const Call& call, const std::function<void()>& idle = {});
+  /// From a call or `idle`: read() returns when all is called for that is here. It may be called again.
+  void stop() { stopped_ = true; }
+  /// All partitions.
+  void pause();
+  void resume();
 
  private:
   static void on_message(rd_kafka_message_t* message, void* opaque);
+  void for_all(rd_kafka_resp_err_t (*call)(rd_kafka_t*, rd_kafka_topic_partition_list_t*));
   rd_kafka_t* client_;
   rd_kafka_topic_t* topic_;
   rd_kafka_queue_t* queue_;
   std::vector<std::int64_t> ends_;  ///< by partition
   int reading_ = 0;                 ///< partitions that aren't at their ends
+  bool stopped_ = false;
   const Call* call_ = nullptr;
 };
 
 /// Writes and checks every delivery.
 class Writer {
  public:
-  Writer(const std::string& brokers, const std::string& topic);
+  /// `settings` win over the connector's.
+  Writer(const std::string& brokers, const std::string& topic, kafka::Settings settings = {});
   ~Writer();
   Writer(const Writer&) = delete;
   void write(std::string_view key, std::string_view value);

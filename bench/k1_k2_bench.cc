@@ -1,15 +1,11 @@
-#include <unistd.h>
-
 #include <array>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "bench/bare_kafka.h"
+#include "bench/kafka_broker.h"
 #include "bench/suite.h"
 #include "bench/tasks_by_hand.h"
 #include "slipstream/json.h"
@@ -30,45 +26,6 @@ struct WindowOut {
   std::uint64_t sum = 0;
 };
 SLIPSTREAM_FIELDS(WindowOut, auction, window, count, sum)
-
-/// Nexmark's query 1: prices in another currency.
-struct Converted {
-  std::uint64_t auction = 0;
-  std::uint64_t bidder = 0;
-  double price = 0;
-  std::int64_t ts = 0;
-};
-SLIPSTREAM_FIELDS(Converted, auction, bidder, price, ts)
-Converted convert(const Bid& b) { return {b.auction, b.bidder, static_cast<double>(b.price) * 0.908, b.ts}; }
-
-/// Kafka as the tests run it, in a folder of its own until this is destroyed.
-class RealBroker {
- public:
-  RealBroker()
-      : folder_(std::filesystem::temp_directory_path() / ("bench-broker-" + std::to_string(::getpid()))) {
-    run("start");
-    std::ifstream(folder_ / "address") >> address_;
-    if (address_.empty()) throw std::runtime_error("no Kafka broker: see the messages above");
-  }
-  ~RealBroker() {
-    try {
-      run("stop");
-      std::filesystem::remove_all(folder_);
-    } catch (...) {  // it isn't worth losing the results
-    }
-  }
-  RealBroker(const RealBroker&) = delete;
-  const std::string& address() const { return address_; }
-
- private:
-  void run(const char* what) {
-    const std::string command = std::string(SLIPSTREAM_SOURCE_DIR "/tests/integration/broker/fixture.sh ") +
-                                what + " '" + folder_.string() + "' >/dev/null";
-    if (std::system(command.c_str()) != 0) throw std::runtime_error("failed: " + command);
-  }
-  std::filesystem::path folder_;
-  std::string address_;
-};
 
 /// A broker and its topics.
 struct Place {
@@ -134,7 +91,7 @@ Pass checked(const Place& place, const Add& add, const std::function<void()>& wo
   const Offsets before = ends_of(place);
   Pass pass = timed_from_first(first_record, work);
   const auto decode = json<Out>().make_decoder();
-  bare::Reader(place.brokers, place.out, kPartitions, before)
+  bare::Reader(place.brokers, place.out, kPartitions, {.from = before})
       .read([&](int, std::string_view, std::string_view value) {
         Out out;
         check_ok(decode(value, out));
@@ -146,11 +103,6 @@ Pass checked(const Place& place, const Add& add, const std::function<void()>& wo
 
 std::uint64_t sum_of(const WindowOut& out) {
   return checksum_of_window(out.auction, out.window, {out.count, out.sum});
-}
-/// Prices have three digits behind the point.
-std::uint64_t sum_of(const Converted& c) {
-  return mix64(c.auction ^ c.bidder) * static_cast<std::uint64_t>(c.price * 1000 + 0.5) +
-         static_cast<std::uint64_t>(c.ts);
 }
 
 SourceStream<Bid> bids_of(App& app, const Place& place) {
@@ -186,7 +138,7 @@ Pass k1(const Place& place) {
 
 Pass k2(const Place& place) {
   return checked<Converted>(
-      place, [](const Converted& c) { return sum_of(c); },
+      place, [](const Converted& c) { return checksum_of_converted(c); },
       [&] {
         App app;
         bids_of(app, place).map(convert).sink(results_of<Converted>(place));
@@ -251,7 +203,7 @@ Pass k1_bare(const Place& place) {
 
 Pass k2_bare(const Place& place) {
   return checked<Converted>(
-      place, [](const Converted& c) { return sum_of(c); },
+      place, [](const Converted& c) { return checksum_of_converted(c); },
       [&] {
         bare::Reader reader(place.brokers, place.in, kPartitions);
         bare::Writer writer(place.brokers, place.out);
@@ -273,29 +225,15 @@ Pass k2_bare(const Place& place) {
 
 Answer expected_of_k2(std::uint64_t bids) {
   Answer answer{bids, 0};
-  for (std::uint64_t i = 0; i < bids; ++i) answer.checksum += sum_of(convert(make_bid(i)));
+  for (std::uint64_t i = 0; i < bids; ++i) answer.checksum += checksum_of_converted(convert(make_bid(i)));
   return answer;
 }
 
 /// With the topics filled, on a broker that fits the run.
-void with_topics(Suite& suite, const std::function<void(const Place&)>& run) {
-  std::optional<RealBroker> real;
-  std::optional<kafka::EmbeddedBroker> embedded;
+void with_topics(const Suite& suite, const std::function<void(const Place&)>& run) {
   Place place{.brokers = {}, .bids = suite.size<std::uint64_t>(1'000'000, 100'000)};
-  const std::vector<kafka::NewTopic> topics = {{.name = place.in, .partitions = kPartitions},
-                                               {.name = place.out, .partitions = kPartitions}};
-  if (suite.quick()) {
-    auto started = kafka::EmbeddedBroker::start({{place.in, kPartitions}, {place.out, kPartitions}});
-    check_ok(started.status());
-    embedded.emplace(*std::move(started));
-    place.brokers = embedded->bootstrap();
-  } else {
-    real.emplace();
-    place.brokers = real->address();
-    auto admin = kafka::Admin::connect({.brokers = place.brokers});
-    check_ok(admin.status());
-    check_ok(admin->create_topics(topics));
-  }
+  const Broker broker(suite, {{place.in, kPartitions}, {place.out, kPartitions}});
+  place.brokers = broker.address();
   fill(place);
   run(place);
 }

@@ -12,14 +12,6 @@
 namespace slipstream::bench {
 namespace {
 
-void report(Suite& suite, const std::string& name, std::vector<std::int64_t> waits) {
-  const std::pair<const char*, double> quantiles[] = {
-      {"p50", 0.5}, {"p99", 0.99}, {"p99.9", 0.999}, {"max", 1}};
-  for (const auto& [label, part] : quantiles) {
-    suite.report({"latency: " + name + " " + label, static_cast<double>(quantile(waits, part)) / 1000, "us"});
-  }
-}
-
 /// A sleeping thread beside it: what this machine adds to anything that waits.
 void timer_jitter(Suite& suite) {
   std::vector<std::int64_t> late;
@@ -28,11 +20,15 @@ void timer_jitter(Suite& suite) {
     std::this_thread::sleep_until(until);
     late.push_back(nanoseconds(Clock::now()) - nanoseconds(until));
   }
-  report(suite, "a timer of 1 ms", std::move(late));
+  report_quantiles(suite, "a timer of 1 ms", std::move(late));
+}
+
+std::size_t records(const Suite& suite, double per_second) {
+  return static_cast<std::size_t>(suite.size(5.0, 0.02) * per_second) + 10;
 }
 
 void running_totals(Suite& suite, const std::string& name, double per_second) {
-  const auto count = static_cast<std::size_t>(suite.size(5.0, 0.02) * per_second) + 10;
+  const std::size_t count = records(suite, per_second);
   std::vector<std::int64_t> waits;
   waits.reserve(count);
   App app;
@@ -46,14 +42,64 @@ void running_totals(Suite& suite, const std::string& name, double per_second) {
       });
   check_ok(app.run());
   suite.check(name, {waits.size(), 0}, {count, 0});
-  report(suite, name, std::move(waits));
+  report_quantiles(suite, name, std::move(waits));
+}
+
+/// M2's state; what is summed is as good as a price.
+struct DueTotal {
+  std::uint64_t count = 0;
+  std::uint64_t sum = 0;
+  void add(const Due& due) {
+    ++count;
+    sum += due.key;
+  }
+};
+SLIPSTREAM_FIELDS(DueTotal, count, sum)
+
+Answer totals_of(std::size_t count) {
+  Answer answer{count, 0};
+  for (std::size_t i = 0; i < count; ++i) answer.checksum += due_key(i);
+  return answer;
+}
+
+/// Event time is when a record is due, and in order, so a window is complete with the first record that is
+/// due at its end or later: its result is as late as it comes after that. Windows that end with the input,
+/// which no record completes, aren't among them.
+void window_totals(Suite& suite, const std::string& name, double per_second) {
+  const std::size_t count = records(suite, per_second);
+  const auto schedule = std::make_shared<Schedule>(count, per_second);
+  Answer answer;
+  std::vector<std::int64_t> waits;
+  waits.reserve(count);
+  App app;
+  app.set("runtime.parallelism", "2");
+  app.set("runtime.threads", "2");
+  app.source(decoded<Due>(schedule, as_in_memory()))
+      .event_time([](const Due& due) {
+        return EventTime(std::chrono::floor<Duration>(std::chrono::nanoseconds(due.at)));
+      })
+      .key_by(&Due::key)
+      .window(tumbling(std::chrono::milliseconds(10)))
+      .aggregate<DueTotal>("totals")
+      .sink([&](const Windowed<std::uint64_t, DueTotal>& result) {
+        const std::chrono::nanoseconds end = result.window.end.time_since_epoch();
+        if (const auto due = schedule->first_due_from(end.count()))
+          waits.push_back(nanoseconds(Clock::now()) - *due);
+        answer.count += result.value.count;
+        answer.checksum += result.value.sum;
+      });
+  check_ok(app.run());
+  suite.check(name, answer, totals_of(count));
+  report_quantiles(suite, name, std::move(waits));
 }
 
 const Registered latency("latency", [](Suite& suite) {
   timer_jitter(suite);
-  running_totals(suite, "m1 at 1 k/s", 1e3);
-  running_totals(suite, "m1 at 100 k/s", 1e5);
-  running_totals(suite, "m1 at 1 M/s", 1e6);
+  const std::pair<const char*, double> rates[] = {{"1 k/s", 1e3}, {"100 k/s", 1e5}, {"1 M/s", 1e6}};
+  for (const auto& [rate, per_second] : rates) {
+    running_totals(suite, std::string("m1 at ") + rate, per_second);
+    window_totals(suite, std::string("m2 at ") + rate, per_second);
+  }
 });
 
 }  // namespace

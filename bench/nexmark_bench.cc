@@ -2,7 +2,6 @@
 #include <chrono>
 #include <cstdint>
 #include <cstring>
-#include <ctime>
 #include <functional>
 #include <map>
 #include <string>
@@ -70,10 +69,8 @@ struct Plan {
   std::function<void(App&, const Source<Event>&, Answer&)> program;
 };
 
-/// Nobody waits in these programs, so the time of all threads is what they took of the cores.
-double cpu_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
-
-/// Events per second of a core, once; the seconds that passed are added to `passed`.
+/// Events per second of a core, once; the seconds that passed are added to `passed`. Nobody waits in these
+/// programs, so the time of all threads is what they took of the cores.
 double once(Suite& suite, const Plan& plan, double& passed) {
   Partitions partitions(plan.partitions);
   for (std::size_t n = 0; n < plan.events->size(); ++n)

@@ -3,7 +3,9 @@
 #include <chrono>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "bench/workload.h"
@@ -22,6 +24,9 @@ struct Due {
   std::int64_t at = 0;  ///< nanoseconds of the steady clock
 };
 SLIPSTREAM_FIELDS(Due, key, at)
+
+/// Of the i-th record.
+constexpr std::uint64_t due_key(std::size_t i) { return mix64(i) % 10'000; }
 
 /// Keeps the latest due time of what it counted: the record that made this result.
 struct Latest {
@@ -44,7 +49,7 @@ class Schedule final : public RawSource {
   absl::StatusOr<ReadState> read(int, const ReadLimits& limits, RawCollector& out) override {
     const std::int64_t now = nanoseconds(Clock::now());
     for (std::size_t n = 0; n < limits.max_records && at_ < count_ && due(at_) <= now; ++n, ++at_) {
-      const Due record{mix64(at_) % 10'000, due(at_)};
+      const Due record{due_key(at_), due(at_)};
       RawRecord raw;
       raw.value = std::string_view(reinterpret_cast<const char*>(&record), sizeof record);
       raw.offset = static_cast<std::int64_t>(at_);
@@ -55,6 +60,13 @@ class Schedule final : public RawSource {
     const std::int64_t wait = std::max<std::int64_t>(due(at_) - now, 50'000);
     env_.wake_at(env_.now() + std::chrono::duration_cast<Duration>(std::chrono::nanoseconds(wait)));
     return ReadState::caught_up;
+  }
+  /// When the first record is due that isn't before `time`; empty: all are. Once it is open.
+  std::optional<std::int64_t> first_due_from(std::int64_t time) const {
+    const double gaps = std::max(0.0, static_cast<double>(time - start_) / gap_ - 1);
+    auto i = static_cast<std::size_t>(gaps);  // it or one just before it
+    while (i < count_ && due(i) < time) ++i;
+    return i < count_ ? std::optional(due(i)) : std::nullopt;
   }
 
  private:
@@ -85,6 +97,14 @@ inline std::int64_t quantile(std::vector<std::int64_t>& waits, double part) {
   const auto at = static_cast<std::size_t>(part * static_cast<double>(waits.size() - 1));
   std::nth_element(waits.begin(), waits.begin() + static_cast<std::ptrdiff_t>(at), waits.end());
   return waits[at];
+}
+
+inline void report_quantiles(Suite& suite, const std::string& name, std::vector<std::int64_t> waits) {
+  const std::pair<const char*, double> quantiles[] = {
+      {"p50", 0.5}, {"p99", 0.99}, {"p99.9", 0.999}, {"max", 1}};
+  for (const auto& [label, part] : quantiles) {
+    suite.report({"latency: " + name + " " + label, static_cast<double>(quantile(waits, part)) / 1000, "us"});
+  }
 }
 
 }  // namespace slipstream::bench

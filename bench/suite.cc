@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <exception>
 #include <fstream>
 #include <map>
@@ -18,14 +19,9 @@ namespace {
 
 constexpr double kSeconds = 1;  // that a run takes at least
 
-std::map<std::string, std::function<void(Suite&)>>& benches() {
-  static std::map<std::string, std::function<void(Suite&)>> all;
+std::map<std::string, std::vector<std::function<void(Suite&)>>>& benches() {
+  static std::map<std::string, std::vector<std::function<void(Suite&)>>> all;
   return all;
-}
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
 }
 
 std::string number(double value) {
@@ -60,6 +56,16 @@ void check_ok(const absl::Status& status) {
   if (!status.ok()) throw std::runtime_error(std::string(status.message()));
 }
 
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+double cpu_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
+
+const Suite::Unit Suite::kSpeed{"items/s", "per_second", true};
+const Suite::Unit Suite::kDelay{"us", "us", false};
+
 void Suite::check(const std::string& name, const Answer& answer, const Answer& expected) const {
   if (answer == expected) return;
   throw std::runtime_error(name + " came to " + text_of(answer) + " instead of " + text_of(expected));
@@ -73,11 +79,7 @@ void Suite::compare(const Comparison& c) {
   };
   pass("the limit", c.limit);
   pass("ours", c.ours);
-  if (quick()) {
-    std::printf("%-36s answers rightly\n", c.name.c_str());
-    rows_.push_back({c.name, {}});
-    return;
-  }
+  if (quick()) return answers_rightly(c.name);
   const auto rate = [&](const char* who, const Work& work) {
     double seconds = 0;
     double items = 0;
@@ -87,27 +89,9 @@ void Suite::compare(const Comparison& c) {
     }
     return items / seconds;
   };
-  std::vector<double> ours, limit, ratios;
-  for (int i = 0; i < options_.pairs; ++i) {
-    limit.push_back(rate("the limit", c.limit));
-    ours.push_back(rate("ours", c.ours));
-    ratios.push_back(ours.back() / limit.back());
-  }
-  const auto [least, most] = std::minmax_element(ratios.begin(), ratios.end());
-  ratios_.push_back({c.name, median(ratios), *least, *most, c.target});
-  if (!std::exchange(has_head_, true)) {
-    std::printf("%-36s %14s %14s %7s %15s %7s\n", "", "limit, items/s", "ours, items/s", "ratio", "min … max",
-                "target");
-  }
-  std::printf("%-36s %14.0f %14.0f %7.2f %6.2f … %6.2f %7s\n", c.name.c_str(), median(limit), median(ours),
-              median(ratios), *least, *most, c.target ? number(*c.target).c_str() : "");
-  Row row{c.name,
-          {{"ratio", median(ratios)},
-           {"min", *least},
-           {"max", *most},
-           {"ours_per_second", median(ours)},
-           {"limit_per_second", median(limit)}}};
-  if (c.target) row.numbers.emplace_back("target", *c.target);
+  Row& row = compare(
+      c.name, kSpeed, c.target, [&] { return rate("ours", c.ours); },
+      [&] { return rate("the limit", c.limit); });
   if (c.counts) {
     set_counting(true);
     const Counts n = pass("ours", c.ours).counts;
@@ -121,9 +105,50 @@ void Suite::compare(const Comparison& c) {
       row.numbers.emplace_back(std::string(what) + "_per_item", per_item);
     }
     std::printf("\n");
+    std::fflush(stdout);
   }
+}
+
+void Suite::compare(const Delays& d) {
+  if (quick()) {
+    d.limit();
+    d.ours();
+    return answers_rightly(d.name);
+  }
+  compare(d.name, kDelay, d.target, d.ours, d.limit);
+}
+
+Suite::Row& Suite::compare(const std::string& name, const Unit& unit, std::optional<double> target,
+                           const std::function<double()>& run_ours,
+                           const std::function<double()>& run_limit) {
+  std::vector<double> ours, limit, ratios;
+  for (int i = 0; i < options_.pairs; ++i) {
+    limit.push_back(run_limit());
+    ours.push_back(run_ours());
+    ratios.push_back(unit.more_is_better ? ours.back() / limit.back() : limit.back() / ours.back());
+  }
+  const auto [least, most] = std::minmax_element(ratios.begin(), ratios.end());
+  ratios_.push_back({name, median(ratios), *least, *most, target});
+  if (std::exchange(head_, &unit) != &unit) {
+    std::printf("%-36s %14s %14s %7s %15s %7s\n", "", (std::string("limit, ") + unit.text).c_str(),
+                (std::string("ours, ") + unit.text).c_str(), "ratio", "min … max", "target");
+  }
+  std::printf("%-36s %14.0f %14.0f %7.2f %6.2f … %6.2f %7s\n", name.c_str(), median(limit), median(ours),
+              median(ratios), *least, *most, target ? number(*target).c_str() : "");
   std::fflush(stdout);
-  rows_.push_back(std::move(row));
+  Row& row = rows_.emplace_back(Row{name,
+                                    {{"ratio", median(ratios)},
+                                     {"min", *least},
+                                     {"max", *most},
+                                     {std::string("ours_") + unit.key, median(ours)},
+                                     {std::string("limit_") + unit.key, median(limit)}}});
+  if (target) row.numbers.emplace_back("target", *target);
+  return row;
+}
+
+void Suite::answers_rightly(const std::string& name) {
+  std::printf("%-36s answers rightly\n", name.c_str());
+  rows_.push_back({name, {}});
 }
 
 void Suite::report(const Measurement& m) {
@@ -150,7 +175,7 @@ void Suite::finish(const std::string& bench) {
     write_svg(options_.svg + "/" + bench + ".svg", bars_svg(bench + ": speed beside the limit", bars));
   }
   ratios_.clear();
-  has_head_ = false;
+  head_ = nullptr;
 }
 
 void Suite::write_json() const {
@@ -168,8 +193,8 @@ void Suite::write_json() const {
   if (!out.flush()) throw std::runtime_error("can't write " + options_.json);
 }
 
-Registered::Registered(std::string name, std::function<void(Suite&)> run) {
-  benches().emplace(std::move(name), std::move(run));
+Registered::Registered(const std::string& name, std::function<void(Suite&)> run) {
+  benches()[name].push_back(std::move(run));
 }
 
 namespace {
@@ -194,7 +219,7 @@ Options parse(int argc, char** argv) {
       options.names.emplace_back(arg);
     } else {
       std::string all;
-      for (const auto& [name, run] : benches()) all += " " + name;
+      for (const auto& [name, parts] : benches()) all += " " + name;
       throw std::runtime_error("no benchmark or option " + std::string(arg) + "; there are:" + all +
                                " and --quick, --pairs N, --json FILE, --svg DIR");
     }
@@ -205,14 +230,14 @@ Options parse(int argc, char** argv) {
 int run(int argc, char** argv) {
   Options options = parse(argc, argv);
   if (options.names.empty()) {
-    for (const auto& [name, bench] : benches()) options.names.push_back(name);
+    for (const auto& [name, parts] : benches()) options.names.push_back(name);
   }
   print_machine();
   Suite suite(options);
   for (const std::string& name : options.names) {
     std::printf("== %s\n", name.c_str());
     std::fflush(stdout);
-    benches().at(name)(suite);
+    for (const auto& part : benches().at(name)) part(suite);
     suite.finish(name);
   }
   suite.write_json();

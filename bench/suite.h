@@ -17,6 +17,11 @@ namespace slipstream::bench {
 /// Throws unless it is OK.
 void check_ok(const absl::Status& status);
 
+/// That this process has had of all processors.
+double cpu_seconds();
+/// Of at least one; of an even number the greater one in the middle.
+double median(std::vector<double> values);
+
 /// What a piece of work came to, so that nobody can skip it.
 struct Answer {
   std::uint64_t count = 0;
@@ -49,6 +54,13 @@ struct Comparison {
   Answer expected;                    ///< what both must come to
   std::optional<double> target = {};  ///< the ratio that is promised, if any is
   bool counts = false;                ///< report allocations, locks and clock reads of ours per item
+};
+
+/// How late something is, say the p99 of a run, where less is better.
+struct Delays {
+  std::string name;
+  std::function<double()> ours, limit;  ///< a run each, in microseconds; throws where the answer is wrong
+  std::optional<double> target = {};    ///< the ratio that is promised, if any is
 };
 
 /// A number that has no limit beside it.
@@ -93,6 +105,9 @@ class Suite {
   /// Runs both in turn and prints one line: the ratio is the speed of ours to the limit's, 1 is as fast.
   /// Throws when one of them doesn't come to what is expected.
   void compare(const Comparison& comparison);
+  /// The same for delays: the ratio is the limit's delay to ours, so here, too, 1 is as good and 2 twice as
+  /// good.
+  void compare(const Delays& delays);
   void report(const Measurement& measurement);
   /// Throws unless they are equal.
   void check(const std::string& name, const Answer& answer, const Answer& expected) const;
@@ -112,16 +127,28 @@ class Suite {
     double median, least, most;
     std::optional<double> target;
   };
+  /// What is compared: how it is called, in JSON too, and whether more of it is better.
+  struct Unit {
+    const char* text;
+    const char* key;
+    bool more_is_better;
+  };
+  static const Unit kSpeed, kDelay;
+  /// Runs both in turn and prints the line.
+  Row& compare(const std::string& name, const Unit& unit, std::optional<double> target,
+               const std::function<double()>& ours, const std::function<double()>& limit);
+  void answers_rightly(const std::string& name);
 
   Options options_;
   std::vector<Row> rows_;
-  std::vector<Ratio> ratios_;  ///< of the bench that runs
-  bool has_head_ = false;
+  std::vector<Ratio> ratios_;   ///< of the bench that runs
+  const Unit* head_ = nullptr;  ///< of the last line
 };
 
-/// `const Registered x{"x", [](Suite& suite) { … }};` in x_bench.cc.
+/// `const Registered x{"x", [](Suite& suite) { … }};` in x_bench.cc. A bench may have several parts of one
+/// name, say one that needs Kafka.
 struct Registered {
-  Registered(std::string name, std::function<void(Suite&)> run);
+  Registered(const std::string& name, std::function<void(Suite&)> run);
 };
 
 }  // namespace slipstream::bench

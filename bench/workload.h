@@ -58,6 +58,23 @@ constexpr std::uint64_t checksum_of_window(std::uint64_t auction, std::int64_t s
   return mix64(auction ^ static_cast<std::uint64_t>(start_ms)) * (t.count * 1'000'003 + t.sum);
 }
 
+/// K2's result, as Nexmark's query 1: prices in another currency.
+struct Converted {
+  std::uint64_t auction = 0;
+  std::uint64_t bidder = 0;
+  double price = 0;
+  std::int64_t ts = 0;
+};
+SLIPSTREAM_FIELDS(Converted, auction, bidder, price, ts)
+inline Converted convert(const Bid& b) {
+  return {b.auction, b.bidder, static_cast<double>(b.price) * 0.908, b.ts};
+}
+/// Prices have three digits behind the point.
+inline std::uint64_t checksum_of_converted(const Converted& c) {
+  return mix64(c.auction ^ c.bidder) * static_cast<std::uint64_t>(c.price * 1000 + 0.5) +
+         static_cast<std::uint64_t>(c.ts);
+}
+
 constexpr std::int64_t kJoinMs = 1000;  ///< M3: how far apart left and right may be
 
 enum class Task { m1, m2, m3 };
