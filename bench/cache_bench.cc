@@ -70,7 +70,9 @@ void check_ok(const rocksdb::Status& status) {
 class Bare {
  public:
   explicit Bare(const std::string& path) : memory_(std::make_shared<const rocks::Memory>(kBudget)) {
-    const detail::StoreOptions options{.path = path, .memory_budget = kBudget};
+    detail::StoreOptions options;
+    options.path = path;
+    options.memory_budget = kBudget;
     auto family = rocks::family_options(options, *memory_, std::make_shared<rocks::Host>(), {}).value();
     family.compaction_filter_factory = nullptr;  // it looks for expiry times, which these values don't have
     const rocksdb::Options all(rocks::database_options(options, *memory_).value(), family);

@@ -64,7 +64,7 @@ absl::Status RangeScan::status() const {
   return status_;
 }
 
-bool RangeScan::next(Read read) {
+bool RangeScan::next(const Read& read) {
   if (is_empty_ || !status_.ok()) return false;
   const Gate::Pass pass(database_->gate());
   if (!pass.is_in()) {

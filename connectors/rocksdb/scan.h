@@ -36,7 +36,7 @@ class RangeScan final : public detail::StoreScan, public Dependent {
   ~RangeScan() override;
   void let_go() override { iterator_.reset(); }
 
-  bool next(Read read) override;
+  bool next(const Read& read) override;
   absl::Status status() const override;
 
  private:

@@ -23,7 +23,7 @@ const rocksdb::Snapshot* snapshot_of(const detail::StoreSnapshot* at) {
 class NoScan final : public detail::StoreScan {
  public:
   explicit NoScan(absl::Status why) : why_(std::move(why)) {}
-  bool next(Read) override { return false; }
+  bool next(const Read&) override { return false; }
   absl::Status status() const override { return why_; }
 
  private:

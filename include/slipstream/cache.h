@@ -17,7 +17,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "slipstream/cache_updates.h"
@@ -209,7 +208,7 @@ struct CacheImpl {
 template <class Entry>
 class [[nodiscard]] CacheRange {
  public:
-  using Decode = absl::AnyInvocable<absl::Status(const detail::StoreScan::Entry&, Entry&)>;
+  using Decode = std::function<absl::Status(const detail::StoreScan::Entry&, Entry&)>;
   CacheRange(std::unique_ptr<detail::StoreScan> scan, Decode decode)
       : scan_(std::move(scan)), decode_(std::move(decode)) {}
 
@@ -345,18 +344,20 @@ class CacheReader {
   /// What a scan reads entries with; keeps what they come from.
   template <class Value>
   class Reader {
+    using Lent = typename decltype(Impl::decoders)::Lent;
+
    public:
     Reader(std::shared_ptr<Impl> impl, std::shared_ptr<const detail::StoreSnapshot> at)
-        : impl_(std::move(impl)), at_(std::move(at)), decoder_(impl_->decoders.take()) {}
-    absl::Status operator()(const detail::StoreScan::Entry& at, std::pair<K, Value>& out) {
+        : impl_(std::move(impl)), at_(std::move(at)), decoder_(new Lent(impl_->decoders.take())) {}
+    absl::Status operator()(const detail::StoreScan::Entry& at, std::pair<K, Value>& out) const {
       if (absl::Status s = key(*impl_, at, out.first); !s.ok()) return s;
-      return impl_->decode(*decoder_, at.key, at.is_entity, at.bytes, out.second);
+      return impl_->decode(**decoder_, at.key, at.is_entity, at.bytes, out.second);
     }
 
    private:
     std::shared_ptr<Impl> impl_;
     std::shared_ptr<const detail::StoreSnapshot> at_;
-    typename decltype(Impl::decoders)::Lent decoder_;
+    std::shared_ptr<Lent> decoder_;
   };
   template <class Value>
   CacheRange<std::pair<K, Value>> range(const Scan<K>& scan) const {

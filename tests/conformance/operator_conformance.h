@@ -397,7 +397,7 @@ inline Outcome run_for_real(const Program& program, const Input& input, const Se
 inline std::size_t scaled(std::size_t n) {
   std::size_t percent = 100;
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  percent = 25;
+  percent = 15;
 #endif
   if (const char* wanted = std::getenv("SLIPSTREAM_CONFORMANCE_PERCENT"))
     percent = std::strtoull(wanted, nullptr, 10);

@@ -50,7 +50,7 @@ TEST_P(FlightsInMemory, EqualTheExpectedResultsWhateverTheOrderOfArrival) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Parallelism, FlightsInMemory, testing::Range(1, 9, kIsSlow ? 6 : 1));
+INSTANTIATE_TEST_SUITE_P(Parallelism, FlightsInMemory, testing::Range(kIsSlow ? 7 : 1, 9, kIsSlow ? 2 : 1));
 
 TEST(FlightsLate, CountEveryFlightOnceWhenTheBoundIsTooSmall) {
   const auto results = compute(1, 4, {.flights = 3min, .weather = 18min});

@@ -139,7 +139,9 @@ TEST(Seek, ReadsAFinishedPartitionAgainWhileHandlersHaveSomethingOfTheSource) {
     std::size_t messages = 0;
     app.on(source).handle([&](int n) {
       if (n < 100) first.push_back(n);
-      if (++messages == 6) EXPECT_TRUE(source.seek({{0, kBeginning}}).ok());  // the last of both partitions
+      if (++messages == 6) {  // the last of both partitions
+        EXPECT_TRUE(source.seek({{0, kBeginning}}).ok());
+      }
     });
     Simulated s(app, small_batches(seed), seed);
     EXPECT_TRUE(s.run.run_to_end());
@@ -179,7 +181,9 @@ TEST(Seek, MarksWhatIsReadAgainAsLate) {
   int messages = 0;
   app.on(source).handle([&](int n) {
     out.push_back(n);
-    if (++messages == 11) EXPECT_TRUE(source.seek({{0, 5}}).ok());
+    if (++messages == 11) {
+      EXPECT_TRUE(source.seek({{0, 5}}).ok());
+    }
   });
   RuntimeConfig config;
   config.parallelism = 2;
@@ -197,7 +201,9 @@ TEST(Seek, LetsStatelessStreamsFinishWhatTheyHave) {
   source.map([](int n) { return n; }).sink([&](int n) { sunk.push_back(n); });
   app.on(source).handle([&](int n) {
     handled.push_back(n);
-    if (n == 5 && !std::exchange(sought, true)) EXPECT_TRUE(source.seek(8).ok());
+    if (n == 5 && !std::exchange(sought, true)) {
+      EXPECT_TRUE(source.seek(8).ok());
+    }
   });
   Simulated s(app);
   EXPECT_TRUE(s.run.run_to_end());
@@ -361,7 +367,9 @@ TEST(PausePartition, HoldsOnlyItsRecords) {
     EXPECT_FALSE(s.run.run_to_end());
     EXPECT_EQ(first, numbers(0, 4));
     EXPECT_EQ(second, numbers(100, 110));
-    if (s.partition(0).state == "active") EXPECT_THAT(s.partition(0).gates, ElementsAre("break"));
+    if (s.partition(0).state == "active") {
+      EXPECT_THAT(s.partition(0).gates, ElementsAre("break"));
+    }
     EXPECT_THAT(s.partition(1).gates, IsEmpty());
     source.resume("break");
     EXPECT_FALSE(s.run.run_to_end()) << "a reason of the whole source is another one";

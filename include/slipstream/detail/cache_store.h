@@ -11,7 +11,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "slipstream/log.h"
@@ -66,12 +65,12 @@ class StoreScan {
     bool is_entity;
     std::string_view bytes;
   };
-  using Read = absl::FunctionRef<absl::Status(const Entry&)>;
+  using Read = std::function<absl::Status(const Entry&)>;
   virtual ~StoreScan() = default;
   /// Goes to the first or next entry and has it read. The entry is there during that call, also while another
   /// thread closes the store, which waits for it. False: there is none, or status() says what went wrong,
   /// which may be what `read` returned.
-  virtual bool next(Read read) = 0;
+  virtual bool next(const Read& read) = 0;
   virtual absl::Status status() const = 0;
 };
 

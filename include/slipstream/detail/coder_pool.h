@@ -18,10 +18,8 @@ class CoderPool {
   class Lent {
    public:
     Lent(CoderPool& pool, std::unique_ptr<Coder> coder) : pool_(pool), coder_(std::move(coder)) {}
-    Lent(Lent&&) noexcept = default;
-    ~Lent() {
-      if (coder_) pool_.give_back(std::move(coder_));
-    }
+    Lent(const Lent&) = delete;
+    ~Lent() { pool_.give_back(std::move(coder_)); }
     Coder& operator*() const { return *coder_; }
 
    private:
