@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "bench/bare_kafka.h"
+#include "bench/k2_by_hand.h"
 #include "bench/kafka_broker.h"
 #include "bench/suite.h"
 #include "bench/tasks_by_hand.h"
@@ -207,19 +208,7 @@ Pass k2_bare(const Place& place) {
       [&] {
         bare::Reader reader(place.brokers, place.in, kPartitions);
         bare::Writer writer(place.brokers, place.out);
-        const auto decode = noting_json().make_decoder();
-        const auto encode = json<Converted>().make_encoder();
-        std::string text;
-        reader.read(
-            [&](int, std::string_view, std::string_view value) {
-              Bid bid;
-              check_ok(decode(value, bid));
-              text.clear();
-              check_ok(encode(convert(bid), text));
-              writer.write({}, text);
-            },
-            [&] { writer.poll(); });
-        writer.flush();
+        by_hand::convert_all(reader, writer, noting_json(), [] {});
       });
 }
 

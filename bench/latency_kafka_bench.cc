@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "bench/bare_kafka.h"
+#include "bench/k2_by_hand.h"
 #include "bench/kafka_broker.h"
 #include "bench/open_loop.h"
 #include "slipstream/json.h"
@@ -110,21 +111,9 @@ double bare_client(const Suite& suite, const Load& load, std::vector<std::int64_
   bare::Reader reader(load.brokers, kIn, kPartitions, {.follows = true, .settings = kSoon});
   auto relayed = std::async(std::launch::async, [&] {
     bare::Writer writer(load.brokers, kOut, kWritesSoon);
-    const auto decode = json<Bid>().make_decoder();
-    const auto encode = json<Converted>().make_encoder();
-    std::string text;
-    std::size_t left = load.count();
-    reader.read(
-        [&](int, std::string_view, std::string_view value) {
-          Bid bid;
-          check_ok(decode(value, bid));
-          text.clear();
-          check_ok(encode(convert(bid), text));
-          writer.write({}, text);
-          if (--left == 0) reader.stop();
-        },
-        [&] { writer.poll(); });
-    writer.flush();
+    by_hand::convert_all(reader, writer, json<Bid>(), [&, left = load.count()]() mutable {
+      if (--left == 0) reader.stop();
+    });
   });
   const double p99 = send(suite, load, waits);
   relayed.get();

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "connectors/rocksdb/errors.h"
+#include "connectors/rocksdb/record.h"
 #include "slipstream/ordered_key.h"
 
 namespace slipstream::rocks {

@@ -6,8 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "absl/status/statusor.h"
 #include "connectors/rocksdb/database.h"
-#include "connectors/rocksdb/record.h"
 #include "slipstream/detail/cache_store.h"
 
 namespace slipstream::rocks {

@@ -415,7 +415,7 @@ class Cache : public CacheReader<K, V> {
     return Cache(std::make_shared<Impl>(*std::move(store), codec));
   }
   /// Waits for what is under way in other threads, ends snapshots and scans, writes what is in memory to
-  /// files and closes the database.
+  /// files and closes the database. Not from within a codec of a scan: it would wait for itself.
   absl::Status close() const { return store().close(); }
   std::string path() const { return store().path(); }
 

@@ -64,10 +64,10 @@ concept TakesMessage =
     std::invocable<F&> || std::invocable<F&, const T&> ||
     std::invocable<F&, const T&, const HandlerContext&> || std::invocable<F&, const T&, const RecordInfo&>;
 
-/// Made for each message, so only where somebody asks.
 struct NoContext {
   NoContext(const Delivery&, const Graph&) {}
 };
+/// Made for each message, so a MessageContext only where f asks for it.
 template <class F, class T>
 using ContextFor = std::conditional_t<!std::invocable<F&, const T&> &&
                                           (std::invocable<F&, const T&, const HandlerContext&> ||
