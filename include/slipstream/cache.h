@@ -549,8 +549,8 @@ class Cache : public CacheReader<K, V> {
     }
   }
   template <class Out>
-  static CacheUpdate<K, V> update(const Out& out) {
-    auto record = Types::template record<Out>(out);
+  static CacheUpdate<K, V> update(Out&& out) {
+    auto record = Types::record(std::forward<Out>(out));
     return {std::move(*record.key), std::move(record.value)};
   }
 

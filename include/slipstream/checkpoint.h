@@ -183,9 +183,9 @@ class Dependency {
                     const std::shared_ptr<detail::CheckpointCore>& core) {
           static_cast<detail::PortPlan<T>&>(port).checkpoints.push_back(
               {&binding,
-               [core, name, marker](const T& message, detail::Delivery& delivery) {
+               detail::make_step<T>([core, name, marker](const T& message, detail::Delivery& delivery) {
                  core->heartbeat(marker(message, delivery.info()), name).IgnoreError();
-               },
+               }),
                [core, name](detail::Delivery&) { core->finish(name); }});
         }) {}
   const detail::DependencyBase& base() const { return base_; }
@@ -346,12 +346,12 @@ class Checkpoint {
     auto found = std::make_shared<Found>();
     // Not the Checkpoint: it holds the graph, which holds this.
     port.checkpoints.push_back({&binding,
-                                [core = core_, rule = pulse_, source = source_, found](
-                                    const T& message, detail::Delivery& delivery) {
+                                detail::make_step<T>([core = core_, rule = pulse_, source = source_, found](
+                                                         const T& message, detail::Delivery& delivery) {
                                   found->by_others = std::exchange(delivery.downtime, &found->all);
                                   found->set({});
                                   found->set(pulse(*core, rule, source, message, delivery.info()));
-                                },
+                                }),
                                 {},
                                 [core = core_, found] {
                                   if (core->is_deciding()) return false;

@@ -101,24 +101,48 @@ using HandlerResult = std::remove_cvref_t<decltype(call_handler(std::declval<F&>
 template <class F, class T>
 using HandlerOut = typename Emits<HandlerResult<F, T>>::type;
 
+/// A range's elements may be another's.
 template <class R, class Each>
 void for_each_output(R&& result, Each&& each) {
   using Result = std::remove_cvref_t<R>;
   if constexpr (std::convertible_to<Result, std::string_view>) {
-    each(result);
+    each(std::forward<R>(result));
   } else if constexpr (OptionalLike<Result>) {
-    if (result.has_value()) each(*result);
+    if (result.has_value()) each(*std::forward<R>(result));
   } else if constexpr (RangeLike<Result>) {
     for (auto&& element : result) each(element);
   } else {
-    each(result);
+    each(std::forward<R>(result));
   }
 }
+
+/// What a handler made, as one of its sinks gets it.
+template <class Out>
+struct Sent {
+  const Out& value;
+  Out* last = nullptr;  ///< the same, where nobody needs it afterwards
+  /// f(value), which is moved if it may be.
+  template <class F>
+  decltype(auto) pass_to(F&& f) const {
+    return last ? f(std::move(*last)) : f(value);
+  }
+};
 
 /// The sinks behind one handler, in order.
 template <class Out>
 struct HandlerSinks {
-  std::vector<std::function<void(const Out&, Delivery&)>> all;
+  std::vector<std::function<void(Sent<Out>, Delivery&)>> all;
+
+  void send(const Out& value, Delivery& delivery) const {
+    ++delivery.outputs;
+    for (const auto& sink : all) sink({value}, delivery);
+  }
+  void send(Out&& value, Delivery& delivery) const
+    requires(!std::is_trivially_copyable_v<Out>)
+  {
+    ++delivery.outputs;
+    for (const auto& sink : all) sink({value, &sink == &all.back() ? &value : nullptr}, delivery);
+  }
 };
 template <>
 struct HandlerSinks<void> {};
@@ -163,7 +187,7 @@ class Handled {
     static_assert(std::convertible_to<const Out&, const U&>,
                   "to(): the sink takes another type than the handler returns");
     if constexpr (std::same_as<Out, U>) {
-      write_to(sink, {}, [](const Out& value) -> const U& { return value; });
+      write_to(sink, {}, [](auto&& value) -> auto&& { return std::forward<decltype(value)>(value); });
     } else {
       write_to(sink, {}, [](const Out& value) -> U { return value; });
     }
@@ -177,7 +201,7 @@ class Handled {
         "headers), (key, Tombstone{}) or a Message");
     if constexpr (Types::template takes<Out>()) {
       write_to(topic.sink(), topic.sink_options(),
-               [](const Out& value) { return Types::template record<Out>(value); });
+               [](auto&& value) { return Types::record(std::forward<decltype(value)>(value)); });
     }
   }
   template <class K, class V>
@@ -187,8 +211,11 @@ class Handled {
                   "Tombstone{}) or a Message");
     if constexpr (Cache<K, V>::template takes<Out>()) {
       binding_->writes_to.push_back(cache.impl()->updates.get());
-      sinks_->all.push_back([cache](const Out& value, detail::Delivery& delivery) {
-        cache.impl()->update_or_throw(Cache<K, V>::update(value), delivery.op);
+      sinks_->all.push_back([cache](detail::Sent<Out> sent, detail::Delivery& delivery) {
+        sent.pass_to([&](auto&& value) {
+          cache.impl()->update_or_throw(Cache<K, V>::update(std::forward<decltype(value)>(value)),
+                                        delivery.op);
+        });
       });
     }
   }
@@ -200,8 +227,10 @@ class Handled {
       Stream<U>(graph->shared_from_this(), std::move(from)).sink(sink, options);
     };
     binding_->outputs.push_back(plan);
-    sinks_->all.push_back([plan, convert](const Out& value, detail::Delivery& delivery) {
-      static_cast<detail::HandlerOutput<U>&>(delivery.op.output(plan->port)).push(convert(value), delivery);
+    sinks_->all.push_back([plan, convert](detail::Sent<Out> sent, detail::Delivery& delivery) {
+      auto& output = static_cast<detail::HandlerOutput<U>&>(delivery.op.output(plan->port));
+      sent.pass_to(
+          [&](auto&& value) { output.push(convert(std::forward<decltype(value)>(value)), delivery); });
     });
   }
   template <class U>
@@ -211,12 +240,15 @@ class Handled {
     if (proxy.stream().graph() != graph_) graph_->mistakes.push_back("to() of a Proxy of another App");
     const detail::Node* node = proxy.stream().outputs().front().from;
     binding_->publishes_to.push_back(node);
-    sinks_->all.push_back(
-        [node, subscribers = proxy.subscribers()](const Out& value, detail::Delivery& delivery) {
-          subscribers->call(value);
-          if (auto* port = delivery.op.find_port(*node))
-            static_cast<detail::HandlerPort<U>&>(*port).publish(value, delivery);
+    sinks_->all.push_back([node, subscribers = proxy.subscribers()](detail::Sent<Out> sent,
+                                                                    detail::Delivery& delivery) {
+      subscribers->call(sent.value);
+      if (auto* port = delivery.op.find_port(*node)) {
+        sent.pass_to([&](auto&& value) {
+          static_cast<detail::HandlerPort<U>&>(*port).publish(std::forward<decltype(value)>(value), delivery);
         });
+      }
+    });
   }
   template <class F>
   void add(F f) const {
@@ -225,8 +257,8 @@ class Handled {
         "to() needs sinks for what the handler returns: callables of it, a Sink or a Proxy of its type");
     if constexpr (detail::TakesMessage<F, Out>) {
       sinks_->all.push_back([graph = graph_.get(), f = std::make_shared<F>(std::move(f))](
-                                const Out& value, detail::Delivery& delivery) {
-        detail::call_handler(*f, value, detail::ContextFor<F, Out>(delivery, *graph));
+                                detail::Sent<Out> sent, detail::Delivery& delivery) {
+        detail::call_handler(*f, sent.value, detail::ContextFor<F, Out>(delivery, *graph));
       });
     }
   }
@@ -238,19 +270,19 @@ class Handled {
 
 namespace detail {
 
-/// A stream a handler listens to, through what was put in between: listen(f, end) adds a step that calls
-/// f(message, delivery).
+/// A stream a handler listens to, through what was put in between: listen(handler, step, end) adds a step.
 template <class T>
 struct Listened {
   PortPlanBase* port;
-  std::function<void(HandlerBinding&, Step<T>, std::function<void(Delivery&)> end)> listen;
+  std::function<void(HandlerBinding&, std::shared_ptr<Step<T>>, std::function<void(Delivery&)> end)> listen;
   bool is_piped = false;
 };
 
 template <class T>
 Listened<T> listened(PortPlan<T>& port) {
-  return {&port, [&port](HandlerBinding& handler, Step<T> run, std::function<void(Delivery&)> end) {
-            port.listeners.push_back({&handler, std::move(run), std::move(end)});
+  return {&port, [&port](HandlerBinding& handler, std::shared_ptr<Step<T>> step,
+                         std::function<void(Delivery&)> end) {
+            port.listeners.push_back({&handler, std::move(step), std::move(end)});
           }};
 }
 
@@ -385,22 +417,20 @@ class On {
     using P = std::invoke_result_t<F&, Incoming<T>>;
     using U = typename P::Output;
     const detail::Listened<T>& from = std::get<0>(from_);
-    detail::Listened<U> through{from.port,
-                                [from, make](detail::HandlerBinding& handler, detail::Step<U> run,
-                                             std::function<void(detail::Delivery&)> end) {
-                                  auto pipe = std::make_shared<P>(std::invoke(make, Incoming<T>{}));
-                                  from.listen(
-                                      handler,
-                                      [pipe, run](const T& message, detail::Delivery& delivery) {
-                                        pipe->run(message, [&](const U& value) { run(value, delivery); });
-                                      },
-                                      [pipe, run, end](detail::Delivery& delivery) {
-                                        pipe->run(std::nullopt,
-                                                  [&](const U& value) { run(value, delivery); });
-                                        if (end) end(delivery);
-                                      });
-                                },
-                                true};
+    detail::Listened<U> through{
+        from.port,
+        [from, make](detail::HandlerBinding& handler, const std::shared_ptr<detail::Step<U>>& step,
+                     const std::function<void(detail::Delivery&)>& end) {
+          auto pipe = std::make_shared<P>(std::invoke(make, Incoming<T>{}));
+          const auto run = [pipe, step](const std::optional<T>& message, detail::Delivery& delivery) {
+            pipe->run(message, [&](const U& value) { step->run(value, delivery); });
+          };
+          from.listen(handler, detail::make_step<T>(run), [run, end](detail::Delivery& delivery) {
+            run(std::nullopt, delivery);
+            if (end) end(delivery);
+          });
+        },
+        true};
     return On<U>(graph_, handlers_, std::move(through));
   }
 
@@ -453,19 +483,19 @@ class On {
   template <class Out, class T, class F>
   void listen(const detail::Listened<T>& from, detail::HandlerBinding& binding, const std::shared_ptr<F>& f,
               const std::shared_ptr<detail::HandlerSinks<Out>>& sinks) const {
-    from.listen(binding,
-                [graph = graph_.get(), f, sinks](const T& message, detail::Delivery& delivery) {
-                  const detail::ContextFor<F, T> of(delivery, *graph);
-                  if constexpr (std::is_void_v<Out>) {
-                    detail::call_handler(*f, message, of);
-                  } else {
-                    detail::for_each_output(detail::call_handler(*f, message, of), [&](const Out& value) {
-                      ++delivery.outputs;
-                      for (const auto& sink : sinks->all) sink(value, delivery);
-                    });
-                  }
-                },
-                {});
+    from.listen(
+        binding,
+        detail::make_step<T>([graph = graph_.get(), f, sinks](const T& message, detail::Delivery& delivery) {
+          const detail::ContextFor<F, T> of(delivery, *graph);
+          if constexpr (std::is_void_v<Out>) {
+            detail::call_handler(*f, message, of);
+          } else {
+            detail::for_each_output(detail::call_handler(*f, message, of), [&](auto&& value) {
+              sinks->send(std::forward<decltype(value)>(value), delivery);
+            });
+          }
+        }),
+        {});
   }
 
   std::shared_ptr<detail::Graph> graph_;

@@ -44,10 +44,10 @@ struct Delivery {
     id.n = output_number(id.n, outputs - 1);
     return id;
   }
-  template <class T>
-  void append_to(Batch<T>& batch, const T& value) const {
+  template <class T, class Value>
+  void append_to(Batch<T>& batch, Value&& value) const {
     batch.append_columns(records.time(at), output_id(), headers());
-    batch.values.push_back(value);
+    batch.values.push_back(std::forward<Value>(value));
   }
 };
 
@@ -61,7 +61,10 @@ template <class T>
 class HandlerOutput final : public HandlerOutputBase {
  public:
   OutputPort<T> out;
-  void push(const T& value, const Delivery& delivery) { delivery.append_to(batch_, value); }
+  template <class Value>
+  void push(Value&& value, const Delivery& delivery) {
+    delivery.append_to(batch_, std::forward<Value>(value));
+  }
   void flush() override { out.emit(batch_); }
 
  private:
@@ -240,15 +243,44 @@ class HandlerOperator final : public Operator {
 };
 
 template <class T>
-using Step = std::function<void(const T& message, Delivery& delivery)>;
+class HandlerPort;
+
+/// What a handler does with a message.
+template <class T>
+class Step {
+ public:
+  virtual ~Step() = default;
+  virtual void run(const T& message, Delivery& delivery) = 0;
+  /// HandlerPort::deliver_all with run(), compiled into the loop: one call for a batch of messages.
+  virtual bool run_all(HandlerPort<T>& port, HandlerOperator& op, const HandlerBinding& handler) = 0;
+};
+template <class T, class F>
+class StepOf final : public Step<T> {
+ public:
+  explicit StepOf(F f) : f_(std::move(f)) {}
+  void run(const T& message, Delivery& delivery) override { f_(message, delivery); }
+  bool run_all(HandlerPort<T>& port, HandlerOperator& op, const HandlerBinding& handler) override {
+    return port.deliver_all(op, [&](const T& message, Delivery& delivery) {
+      return HandlerPort<T>::run_guarded(handler, message, delivery, f_);
+    });
+  }
+
+ private:
+  F f_;
+};
+/// Of f(message, delivery).
+template <class T, class F>
+std::shared_ptr<Step<T>> make_step(F f) {
+  return std::make_shared<StepOf<T, F>>(std::move(f));
+}
 
 template <class T>
 struct PortPlan final : PortPlanBase {
   struct Listener {
     HandlerBinding* handler;
-    Step<T> run;
+    std::shared_ptr<Step<T>> step;
     std::function<void(Delivery&)> end;  ///< empty where the end means nothing
-    /// Whether run() has come to its end, so that the next may get the message; empty: always.
+    /// Whether the step has come to its end, so that the next may get the message; empty: always.
     std::function<bool()> is_done = {};
   };
   std::vector<Listener> checkpoints;  ///< they see a message before all handlers
@@ -276,14 +308,12 @@ class HandlerPort final : public HandlerPortBase {
     if (differs_by_partition()) drop_sought(op);
   }
   /// By a handler of the same domain; delivered before the next message.
-  void publish(const T& value, const Delivery& delivery) {
+  template <class Value>
+  void publish(Value&& value, const Delivery& delivery) {
     delivery.op.counters.in += 1;
-    if (is_paused() || held() > 0) {
-      delivery.append_to(held_->records, value);
-      return;
-    }
-    delivery.append_to(published_.records, value);
-    delivery.op.published(*this);
+    const bool waits = is_paused() || held() > 0;
+    delivery.append_to((waits ? *held_ : published_).records, std::forward<Value>(value));
+    if (!waits) delivery.op.published(*this);
   }
   std::size_t held() const override {
     std::size_t sum = in_hand_->size() + held_->size() + (is_waiting_ ? 1 : 0);
@@ -346,6 +376,44 @@ class HandlerPort final : public HandlerPortBase {
       }
     }
     op.deliver_published();
+  }
+
+  // For steps
+  /// Gives run(message, delivery) one message after the other as long as no message needs more than that, or
+  /// until it returns false. True: downstream is full.
+  template <class Run>
+  bool deliver_all(HandlerOperator& op, Run&& run) {
+    std::size_t made = 0;
+    std::size_t forwarded = 0;
+    bool is_full = false;
+    bool goes_on = !op.stopped();
+    // Out of the way of what handlers publish meanwhile, which comes behind all of it.
+    std::swap(held_, in_hand_);
+    const Batch<T>& records = in_hand_->records;
+    const std::size_t end = records.size();
+    while (goes_on && !is_full && in_hand_->at < end && is_plain()) {
+      Delivery delivery{records, in_hand_->at++, op};
+      goes_on = run(records.values[delivery.at], delivery);
+      made += delivery.outputs;
+      if (!delivery.diverted) ++forwarded;
+      op.deliver_published();
+      is_full = op.flush_at_times();
+    }
+    take_back();
+    op.counters.out += made;
+    op.counters.forwarded += forwarded;
+    return is_full;
+  }
+  /// run(message, delivery) with the handler's error policy. False: the run has failed.
+  template <class Run>
+  static bool run_guarded(const HandlerBinding& handler, const T& message, Delivery& delivery, Run&& run) {
+    try {
+      run(message, delivery);
+    } catch (...) {
+      delivery.op.failed(handler, delivery, [&] { return json_text(message); });
+      return !delivery.op.stopped();
+    }
+    return true;
   }
 
  protected:
@@ -417,28 +485,14 @@ class HandlerPort final : public HandlerPortBase {
   }
   /// deliver() as long as that is so. True: downstream is full.
   bool deliver_simply(HandlerOperator& op) {
-    std::size_t made = 0;
-    std::size_t forwarded = 0;
-    bool is_full = false;
-    bool goes_on = !op.stopped();
-    // Out of the way of what handlers publish meanwhile, which comes behind all of it.
-    std::swap(held_, in_hand_);
-    const Batch<T>& records = in_hand_->records;
-    const std::size_t end = records.size();
-    while (goes_on && !is_full && in_hand_->at < end && is_plain()) {
-      Delivery delivery{records, in_hand_->at++, op};
-      goes_on = run(plan_.listeners, records.values[delivery.at], delivery);
-      made += delivery.outputs;
-      if (!delivery.diverted) ++forwarded;
-      op.deliver_published();
-      is_full = op.flush_at_times();
+    if (plan_.listeners.size() == 1) {
+      const auto& only = plan_.listeners.front();
+      return only.step->run_all(*this, op, *only.handler);
     }
-    take_back();
-    op.counters.out += made;
-    op.counters.forwarded += forwarded;
-    return is_full;
+    return deliver_all(
+        op, [this](const T& message, Delivery& delivery) { return run(plan_.listeners, message, delivery); });
   }
-  /// The rest of what deliver_simply() had in hand.
+  /// The rest of what deliver_all() had in hand.
   void take_back() {
     if (in_hand_->empty()) return in_hand_->clear();
     std::swap(held_, in_hand_);
@@ -495,15 +549,10 @@ class HandlerPort final : public HandlerPortBase {
   using Listeners = std::vector<typename PortPlan<T>::Listener>;
   /// False: the run has failed.
   bool run(const Listeners& listeners, const T& message, Delivery& delivery) {
-    for (const auto& listener : listeners) {
-      try {
-        listener.run(message, delivery);
-      } catch (...) {
-        delivery.op.failed(*listener.handler, delivery, [&] { return json_text(message); });
-        if (delivery.op.stopped()) return false;
-      }
-    }
-    return true;
+    return std::all_of(listeners.begin(), listeners.end(), [&](const auto& listener) {
+      return run_guarded(*listener.handler, message, delivery,
+                         [&](const T& m, Delivery& d) { listener.step->run(m, d); });
+    });
   }
   void handle(Delivery& delivery, bool goes_on) {
     if (goes_on) run(plan_.listeners, current_.records.values.front(), delivery);
@@ -522,7 +571,7 @@ class HandlerPort final : public HandlerPortBase {
   } found_;
   Queue queues_[2];
   Queue* held_ = &queues_[0];     ///< read, but not handed out
-  Queue* in_hand_ = &queues_[1];  ///< the same, while deliver_simply() runs; in front of it
+  Queue* in_hand_ = &queues_[1];  ///< the same, while deliver_all() runs; in front of it
   /// The same by source and partition, of those that were paused by themselves; in front of held_->
   std::map<std::pair<std::uint32_t, std::uint32_t>, Queue> parked_;
   Queue published_;

@@ -117,29 +117,30 @@ struct TopicTypes {
     }
   }
   template <class Out>
-  static Record record(const Out& out) {
+  static Record record(Out&& out) {
+    using Plain = std::remove_cvref_t<Out>;
     Record record;
-    if constexpr (kIsMessage<Out>) {
-      set_key(record, out.key);
-      set_value(record, out.value);
-      record.headers = out.headers;
+    if constexpr (kIsMessage<Plain>) {
+      record.key = as_key(std::forward<Out>(out).key);
+      set_value(record, std::forward<Out>(out).value);
+      record.headers = std::forward<Out>(out).headers;
       record.timestamp = out.timestamp;
     } else {
-      set_key(record, std::get<0>(out));
-      set_value(record, std::get<1>(out));
-      if constexpr (std::tuple_size_v<Out> == 3) record.headers = std::get<2>(out);
+      record.key = as_key(std::get<0>(std::forward<Out>(out)));
+      set_value(record, std::get<1>(std::forward<Out>(out)));
+      if constexpr (std::tuple_size_v<Plain> == 3) record.headers = std::get<2>(std::forward<Out>(out));
     }
     return record;
   }
 
  private:
-  static void set_key(Record& record, const K& key) { record.key = key; }
+  static K as_key(K key) { return key; }
   template <class P>
-  static void set_value(Record& record, const P& value) {
-    if constexpr (std::same_as<P, OrTombstone<ValueIn<V>>>) {
-      if (const auto* held = std::get_if<ValueIn<V>>(&value)) record.value = *held;
-    } else if constexpr (!std::same_as<P, Tombstone>) {
-      record.value.emplace(value);
+  static void set_value(Record& record, P&& value) {
+    if constexpr (std::same_as<std::remove_cvref_t<P>, OrTombstone<ValueIn<V>>>) {
+      if (std::holds_alternative<ValueIn<V>>(value)) record.value = std::get<0>(std::forward<P>(value));
+    } else if constexpr (!std::same_as<std::remove_cvref_t<P>, Tombstone>) {
+      record.value.emplace(std::forward<P>(value));
     }
   }
 };
