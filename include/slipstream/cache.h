@@ -157,6 +157,12 @@ struct CacheImpl {
   template <class Value>
   absl::Status put(std::string_view key, const Value& value, const CacheWriteOptions& options) {
     std::string encoded;
+    return put(key, value, options, encoded);
+  }
+  template <class Value>
+  absl::Status put(std::string_view key, const Value& value, const CacheWriteOptions& options,
+                   std::string& encoded) {
+    encoded.clear();
     if (absl::Status s = encode(value, encoded); !s.ok()) return say(key, s);
     return store->put(key, encoded, std::same_as<Value, Entity<V>>, options.ttl);
   }
@@ -167,7 +173,7 @@ struct CacheImpl {
     const std::string key = ordered_key(change.key);
     Writing& mine = writing[std::hash<std::string>()(key) % writing.size()];
     const MutexLock one_at_a_time(mine.mutex);
-    absl::Status s = change.value ? mine.put(*this, key, *change.value) : store->remove(key);
+    absl::Status s = change.value ? put(key, *change.value, {}, mine.encoded) : store->remove(key);
     if (s.ok()) updates->call({change, false, writer, full}, {change, true, writer, full});
     return s;
   }
@@ -184,15 +190,7 @@ struct CacheImpl {
   std::atomic<int> listeners{0};  ///< sources of updates that were made
   struct Writing {
     Mutex mutex;
-    typename Codec<V>::Encode encode SLIPSTREAM_GUARDED_BY(mutex);
     std::string encoded SLIPSTREAM_GUARDED_BY(mutex);
-
-    absl::Status put(CacheImpl& cache, std::string_view key, const V& value) SLIPSTREAM_REQUIRES(mutex) {
-      if (!encode) encode = cache.encoders.make();
-      encoded.clear();
-      if (absl::Status s = encode(value, encoded); !s.ok()) return cache.say(key, s);
-      return cache.store->put(key, encoded, false, {});
-    }
   };
   /// By key: whoever writes and publishes it has one.
   std::array<Writing, 64> writing;

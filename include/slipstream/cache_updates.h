@@ -2,6 +2,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -77,15 +78,12 @@ class UpdateWaker : public std::enable_shared_from_this<UpdateWaker> {
     const MutexLock lock(mutex_);
     if (!wake_) return;
     if (!writer) return wake_();
-    if (!is_due_) {
-      is_due_ = true;
-      writer->at_flush([self = shared_from_this()] { self->wake_at_flush(); });
-    }
-    if (++since_look_ < kLooksEvery) return;
-    since_look_ = 0;
     if (const auto now = writer->now(); now >= woken_at_ + std::chrono::milliseconds(5)) {
       woken_at_ = now;
       wake_();
+    } else if (!is_due_) {
+      is_due_ = true;
+      writer->at_flush([self = shared_from_this()] { self->wake_at_flush(); });
     }
   }
 
@@ -96,12 +94,9 @@ class UpdateWaker : public std::enable_shared_from_this<UpdateWaker> {
     if (wake_) wake_();
   }
 
-  static constexpr int kLooksEvery = 8;  ///< at the clock: so many updates
-
   Mutex mutex_;
   std::function<void()> wake_ SLIPSTREAM_GUARDED_BY(mutex_);
   std::chrono::nanoseconds woken_at_ SLIPSTREAM_GUARDED_BY(mutex_){};
-  int since_look_ SLIPSTREAM_GUARDED_BY(mutex_) = 0;
   bool is_due_ SLIPSTREAM_GUARDED_BY(mutex_) = false;  ///< some writer's flush will wake it
 };
 
@@ -119,7 +114,7 @@ class UpdateSource final : public MemorySource<CacheUpdate<K, V>> {
   std::string name() const override { return name_; }
   std::optional<std::int64_t> end_offset(int) const override {
     const MutexLock lock(mutex_);
-    return offset_ + static_cast<std::int64_t>(waiting());
+    return offset_ + static_cast<std::int64_t>(queue_.size());
   }
   std::uint64_t dropped(int) const override {
     const MutexLock lock(mutex_);
@@ -151,41 +146,34 @@ class UpdateSource final : public MemorySource<CacheUpdate<K, V>> {
     const MutexLock lock(mutex_);
     listens_ = false;
     queue_.clear();
-    first_ = 0;
     place_.clear();
     room_->make();
   }
   absl::StatusOr<ReadState> read(int, const ReadLimits& limits,
                                  SourceBatch<CacheUpdate<K, V>>& out) override {
-    taken_.clear();
     std::int64_t offset = 0;
     const bool has_more = take_out(limits.max_records, offset);
     for (CacheUpdate<K, V>& update : taken_) out.add(std::move(update), offset++);
+    taken_.clear();
     return has_more ? ReadState::more : ReadState::caught_up;
   }
 
  private:
-  /// Into taken_, from `offset` on. All of it, if that isn't too much, at once: who writes waits meanwhile.
+  /// Into taken_, from `offset` on. Mostly all at once, as those who write wait meanwhile.
   bool take_out(std::size_t most, std::int64_t& offset) {
     const MutexLock lock(mutex_);
     offset = offset_;
-    if (first_ == 0 && queue_.size() <= most) {
+    if (queue_.size() <= most) {
       queue_.swap(taken_);
       place_.clear();
     }
-    for (; taken_.size() < most && waiting() > 0; drop_first()) {
-      if (options_.when_slow == WhenSlow::latest) place_.erase(ordered_key(queue_[first_].key));
-      taken_.push_back(std::move(queue_[first_]));
+    for (; taken_.size() < most && !queue_.empty(); queue_.pop_front()) {
+      if (options_.when_slow == WhenSlow::latest) place_.erase(ordered_key(queue_.front().key));
+      taken_.push_back(std::move(queue_.front()));
     }
     offset_ += static_cast<std::int64_t>(taken_.size());
-    if (waiting() <= options_.capacity / 2) room_->make();
-    return waiting() > 0;
-  }
-  std::size_t waiting() const SLIPSTREAM_REQUIRES(mutex_) { return queue_.size() - first_; }
-  void drop_first() SLIPSTREAM_REQUIRES(mutex_) {
-    if (++first_ < queue_.size() / 2) return;
-    queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(first_));
-    first_ = 0;
+    if (queue_.size() <= options_.capacity / 2) room_->make();
+    return !queue_.empty();
   }
   void take(const PublishedUpdate<K, V>& published) {
     bool is_first_dropped = false;
@@ -193,12 +181,12 @@ class UpdateSource final : public MemorySource<CacheUpdate<K, V>> {
       const MutexLock lock(mutex_);
       if (!listens_) return;
       if (options_.when_slow == WhenSlow::latest && replace(published.update)) return;
-      if (options_.when_slow == WhenSlow::drop && waiting() == options_.capacity) {
-        drop_first();
+      if (options_.when_slow == WhenSlow::drop && queue_.size() == options_.capacity) {
+        queue_.pop_front();
         is_first_dropped = dropped_++ == 0;
       }
       published.is_last ? queue_.push_back(std::move(published.update)) : queue_.push_back(published.update);
-      if (options_.when_slow == WhenSlow::block && waiting() >= options_.capacity) fill_room(published);
+      if (options_.when_slow == WhenSlow::block && queue_.size() >= options_.capacity) fill_room(published);
       waker_->wake(published.writer);
     }
     if (is_first_dropped) {
@@ -218,9 +206,9 @@ class UpdateSource final : public MemorySource<CacheUpdate<K, V>> {
   }
   /// Whether one of the key waits, which is now this one.
   bool replace(const CacheUpdate<K, V>& update) SLIPSTREAM_REQUIRES(mutex_) {
-    const std::int64_t end = offset_ + static_cast<std::int64_t>(waiting());
+    const std::int64_t end = offset_ + static_cast<std::int64_t>(queue_.size());
     const auto [place, is_new] = place_.try_emplace(ordered_key(update.key), end);
-    if (!is_new) queue_[first_ + static_cast<std::size_t>(place->second - offset_)] = update;
+    if (!is_new) queue_[static_cast<std::size_t>(place->second - offset_)] = update;
     return !is_new;
   }
 
@@ -231,13 +219,12 @@ class UpdateSource final : public MemorySource<CacheUpdate<K, V>> {
   const std::shared_ptr<UpdateWaker> waker_ = std::make_shared<UpdateWaker>();
   Subscription subscription_;
   LogHook log_;
-  std::vector<CacheUpdate<K, V>> taken_;  ///< of the lane that reads
+  std::deque<CacheUpdate<K, V>> taken_;  ///< of the lane that reads
 
   mutable Mutex mutex_;
   bool listens_ SLIPSTREAM_GUARDED_BY(mutex_) = false;
-  std::vector<CacheUpdate<K, V>> queue_ SLIPSTREAM_GUARDED_BY(mutex_);
-  std::size_t first_ SLIPSTREAM_GUARDED_BY(mutex_) = 0;    ///< in the queue, that waits
-  std::int64_t offset_ SLIPSTREAM_GUARDED_BY(mutex_) = 0;  ///< of that one
+  std::deque<CacheUpdate<K, V>> queue_ SLIPSTREAM_GUARDED_BY(mutex_);
+  std::int64_t offset_ SLIPSTREAM_GUARDED_BY(mutex_) = 0;  ///< of the first in the queue
   /// By key, the offsets of what waits; of WhenSlow::latest.
   std::unordered_map<std::string, std::int64_t> place_ SLIPSTREAM_GUARDED_BY(mutex_);
   std::uint64_t dropped_ SLIPSTREAM_GUARDED_BY(mutex_) = 0;

@@ -101,7 +101,7 @@ using HandlerResult = std::remove_cvref_t<decltype(call_handler(std::declval<F&>
 template <class F, class T>
 using HandlerOut = typename Emits<HandlerResult<F, T>>::type;
 
-/// A range's elements may be another's.
+/// What the result owns can be moved from, but for a range's elements, which may be another's.
 template <class R, class Each>
 void for_each_output(R&& result, Each&& each) {
   using Result = std::remove_cvref_t<R>;
@@ -133,15 +133,17 @@ template <class Out>
 struct HandlerSinks {
   std::vector<std::function<void(Sent<Out>, Delivery&)>> all;
 
-  void send(const Out& value, Delivery& delivery) const {
-    ++delivery.outputs;
-    for (const auto& sink : all) sink({value}, delivery);
-  }
+  void send(const Out& value, Delivery& delivery) const { send(value, nullptr, delivery); }
   void send(Out&& value, Delivery& delivery) const
     requires(!std::is_trivially_copyable_v<Out>)
   {
+    send(value, &value, delivery);
+  }
+
+ private:
+  void send(const Out& value, Out* last, Delivery& delivery) const {
     ++delivery.outputs;
-    for (const auto& sink : all) sink({value, &sink == &all.back() ? &value : nullptr}, delivery);
+    for (const auto& sink : all) sink({value, &sink == &all.back() ? last : nullptr}, delivery);
   }
 };
 template <>
@@ -422,8 +424,8 @@ class On {
         [from, make](detail::HandlerBinding& handler, const std::shared_ptr<detail::Step<U>>& step,
                      const std::function<void(detail::Delivery&)>& end) {
           auto pipe = std::make_shared<P>(std::invoke(make, Incoming<T>{}));
-          const auto run = [pipe, step](const std::optional<T>& message, detail::Delivery& delivery) {
-            pipe->run(message, [&](const U& value) { step->run(value, delivery); });
+          const auto run = [pipe, step](std::optional<T> message, detail::Delivery& delivery) {
+            pipe->run(std::move(message), [&](const U& value) { step->run(value, delivery); });
           };
           from.listen(handler, detail::make_step<T>(run), [run, end](detail::Delivery& delivery) {
             run(std::nullopt, delivery);

@@ -3,10 +3,13 @@
 
 #include <atomic>
 #include <map>
+#include <optional>
 #include <random>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "fakes.h"
@@ -55,6 +58,57 @@ TEST(Handlers, TakeFromManySourcesAndGiveToManySinks) {
   ASSERT_TRUE(run_to_end(app).status.ok());
   EXPECT_THAT(x, testing::UnorderedElementsAre(2, 3, 11));
   EXPECT_EQ(x, y);
+}
+
+/// Counts its copies; what was moved from has no text left.
+struct Parcel {
+  std::string text;
+  int copies = 0;
+  explicit Parcel(std::string what) : text(std::move(what)) {}
+  Parcel(const Parcel& other) : text(other.text), copies(other.copies + 1) {}
+  Parcel(Parcel&& other) noexcept : text(std::exchange(other.text, "")), copies(other.copies) {}
+  Parcel& operator=(Parcel other) noexcept {
+    std::swap(text, other.text);
+    copies = other.copies;
+    return *this;
+  }
+};
+
+/// What two Proxies' handlers got of what f made of one message, as text and number of copies.
+template <class F>
+std::vector<std::string> delivered_to_two(F f) {
+  App app;
+  std::vector<std::string> got;
+  const auto note = [&got](std::string sink) {
+    return [&got, sink](const Parcel& p) { got.push_back(sink + p.text + std::to_string(p.copies)); };
+  };
+  auto first = app.proxy<Parcel>("first"), last = app.proxy<Parcel>("last");
+  app.on(from(std::vector<int>{1})).handle(f).to(first, last);
+  app.on(first).handle(note("first: "));
+  app.on(last).handle(note("last: "));
+  const Simulated simulated(app);
+  return got;
+}
+
+TEST(Handlers, MoveWhatTheyReturnIntoTheLastSinkOnly) {
+  EXPECT_THAT(delivered_to_two([](int) { return Parcel("a "); }), ElementsAre("first: a 1", "last: a 0"));
+  EXPECT_THAT(delivered_to_two([](int) { return std::optional<Parcel>(std::in_place, "a "); }),
+              ElementsAre("first: a 1", "last: a 0"));
+}
+
+TEST(Handlers, LeaveToTheUserWhatTheyReturnAReferenceTo) {
+  Parcel mine("a ");
+  EXPECT_THAT(delivered_to_two([&](int) -> Parcel& { return mine; }), ElementsAre("first: a 1", "last: a 1"));
+  EXPECT_EQ(mine.text, "a ");
+  std::optional<Parcel> some(std::in_place, "b ");
+  EXPECT_THAT(delivered_to_two([&](int) -> std::optional<Parcel>& { return some; }),
+              ElementsAre("first: b 1", "last: b 1"));
+  EXPECT_EQ(some->text, "b ");
+  std::vector<Parcel> all;
+  all.emplace_back("c ");
+  EXPECT_THAT(delivered_to_two([&](int) { return std::span<Parcel>(all); }),
+              ElementsAre("first: c 1", "last: c 1"));
+  EXPECT_EQ(all.front().text, "c ");
 }
 
 TEST(Handlers, TakeMessagesOfDifferentTypes) {

@@ -26,8 +26,6 @@ class CoderPool {
     CoderPool& pool_;
     std::unique_ptr<Coder> coder_;
   };
-  /// One to keep.
-  Coder make() const { return make_(); }
   Lent take() { return Lent(*this, free_or_new()); }
 
  private:
