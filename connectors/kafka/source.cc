@@ -23,6 +23,9 @@ constexpr std::int64_t kNoTarget = std::numeric_limits<std::int64_t>::max();
 /// What librdkafka needs for a waiting record besides its bytes.
 constexpr std::size_t kRecordOverhead = 320;
 constexpr std::size_t kDefaultBudget = 64u << 20;
+/// Records: a queue that never held so many isn't worth a request.
+constexpr std::size_t kManyQueued = 1'000;
+constexpr Milliseconds kNudge{1'000};
 
 /// What one partition knows. Guarded by the contract of read(): one thread at a time; except for the atomics.
 struct Partition {
@@ -48,6 +51,7 @@ struct Partition {
   std::int64_t target = kNoTarget;
   bool at_end = false;  // everything up to position is read, and that was the end
   bool finished = false;
+  std::size_t most_queued = 0;       // records, since it was last seen half empty
   std::atomic<bool> waiting{false};  // read() found nothing: wake when something comes
 };
 
@@ -93,6 +97,8 @@ RawRecord record_of(const rd_kafka_message_t& message) {
   return record;
 }
 
+std::size_t queued_in(const Partition& partition) { return rd_kafka_queue_length(partition.queue.get()); }
+
 class KafkaSource final : public RawSource {
  public:
   KafkaSource(std::string topic, SourceOptions options)
@@ -132,6 +138,8 @@ class KafkaSource final : public RawSource {
   static void on_message(rd_kafka_message_t* message, void* pass);
   void take(const rd_kafka_message_t& message, Pass& pass);
   absl::Status take_error(const rd_kafka_message_t& message, Partition& partition);
+  void watch_queue(Partition& partition, std::size_t records, std::size_t queued);
+  void nudge_fetcher(int partition);
   absl::Status lost_offset(const Partition& partition) const;
 
   absl::StatusOr<std::unique_ptr<Client>> start_client(const SourceEnv& env, int partitions,
@@ -170,6 +178,7 @@ class KafkaSource final : public RawSource {
   TopicHandle handle_;
   std::vector<std::unique_ptr<Partition>> partitions_;
   std::atomic<bool> may_seek_{false};  // partitions_ is complete: the poll thread may look at it
+  std::atomic<bool> nudging_{false};   // the poll thread does or will
   int count_ = 0;
   Milliseconds check_interval_{10'000};
   // Of the poll thread.
@@ -461,14 +470,37 @@ absl::StatusOr<ReadState> KafkaSource::read(int number, const ReadLimits& limits
     client_->post([this, &partition, sought = partition.sought] { stop_fetching(partition, sought); });
     return ReadState::finished;
   }
+  watch_queue(partition, pass.records, queued_in(partition));
   if (pass.full) return ReadState::more;
   // What comes between this and the look at the queue is seen by the one or the other.
   partition.waiting = true;
-  if (rd_kafka_queue_length(partition.queue.get()) > 0) {
+  if (queued_in(partition) > 0) {
     partition.waiting = false;
     return ReadState::more;
   }
   return partition.at_end ? ReadState::caught_up : ReadState::waiting;
+}
+
+/// librdkafka stops to fetch a partition when enough of it is queued. That there is room again it notices
+/// when something happens to its broker thread, or after a second, in which a fast reader starves.
+void KafkaSource::watch_queue(Partition& partition, std::size_t records, std::size_t queued) {
+  partition.most_queued = std::max(partition.most_queued, queued + records);
+  if (partition.most_queued < kManyQueued || queued > partition.most_queued / 2) return;
+  partition.most_queued = queued;
+  if (nudging_.exchange(true)) return;
+  client_->post([this, number = partition.number] {
+    nudge_fetcher(number);
+    nudging_ = false;
+  });
+}
+
+/// From the poll thread: a question to the partition's leader is something that happens. The answer doesn't
+/// matter.
+void KafkaSource::nudge_fetcher(int partition) {
+  if (client_->is_cut_off()) return;
+  const PartitionList list(rd_kafka_topic_partition_list_new(1));
+  rd_kafka_topic_partition_list_add(list.get(), topic_.c_str(), partition)->offset = RD_KAFKA_OFFSET_END;
+  rd_kafka_offsets_for_times(client_->get(), list.get(), static_cast<int>(kNudge.count()));
 }
 
 // ---------------------------------------------------------------- seeking

@@ -120,13 +120,9 @@ class SourceDriver final : public RawCollector {
   bool wait_wake(int before) {
     return wait([&] { return wakes_ > before; });
   }
-  bool wait_log(const std::string& part) {
-    return wait([&] {
-      for (const std::string& line : log_) {
-        if (line.find(part) != line.npos) return true;
-      }
-      return false;
-    });
+  /// Until so many lines have the part.
+  bool wait_log(const std::string& part, std::ptrdiff_t lines = 1) {
+    return wait([&] { return count_log(part) >= lines; });
   }
   bool wait_failure() {
     return wait([&] { return !failures_.empty(); });
@@ -156,6 +152,11 @@ class SourceDriver final : public RawCollector {
   }
 
  private:
+  std::ptrdiff_t count_log(const std::string& part) const {
+    return std::count_if(log_.begin(), log_.end(),
+                         [&](const std::string& line) { return line.find(part) != line.npos; });
+  }
+
   std::shared_ptr<RawSource> source_;
   SourceEnv env_;
   static inline thread_local int reading_ = 0;

@@ -76,6 +76,19 @@ TEST(KafkaSource, AHeldPartitionLosesNothing) {
   }
 }
 
+TEST(KafkaSource, AsksForMoreWhenItsQueueIsHalfEmpty) {
+  const std::string topic = new_topic(1);
+  produce_values(shared_broker().bootstrap(), topic, 0, numbered("v", 0, 20'000));
+  SourceOptions options = bounded();
+  options.settings.insert({{"queued.min.messages", "2000"}, {"debug", "protocol"}});
+  SourceDriver driver(kafka::raw_source(topic, std::move(options)));
+  ASSERT_EQ(driver.open(), absl::OkStatus());
+  ASSERT_EQ(driver.read_until(0, ReadState::finished), absl::OkStatus());
+  EXPECT_EQ(driver.values(0), numbered("v", 0, 20'000));
+  // The first two were for where it begins and ends.
+  EXPECT_TRUE(driver.wait_log("Sent ListOffsetsRequest", 3));
+}
+
 TEST(KafkaSource, StartsWhereItIsTold) {
   const std::string topic = new_topic(2);
   for (int p = 0; p < 2; ++p) produce_values(shared_broker().bootstrap(), topic, p, numbered("v", 0, 10));
