@@ -14,15 +14,18 @@ namespace slipstream::bench {
 /// Adds the task's streams to the App; results go into the answer.
 using Program = std::function<void(App&, const std::vector<Bid>&, Answer&)>;
 
-/// Runs the program in a fresh App. Making the App, which copies the bids, isn't timed; starting it is.
-inline Pass run_app(const Program& program, const std::vector<Bid>& bids, int threads) {
+/// Runs the program in a fresh App, by `run`. Making the App, which copies the bids, isn't timed; starting it
+/// is.
+inline Pass run_app(
+    const Program& program, const std::vector<Bid>& bids, int threads,
+    const std::function<absl::Status(App&)>& run = [](App& app) { return app.run(); }) {
   App app;
   Answer answer;
   app.set("runtime.parallelism", std::to_string(threads));
   app.set("runtime.threads", std::to_string(threads));
   program(app, bids, answer);
   return timed([&] {
-    check_ok(app.run());
+    check_ok(run(app));
     return answer;
   });
 }

@@ -51,13 +51,19 @@ void churn(Hash<std::string> hash, std::uint64_t seed, std::size_t keys, int ste
   std::mt19937_64 random(seed);
   KeyTable<std::string, std::shared_ptr<std::int64_t>> table;  // a value that is lost or freed twice shows
   std::map<std::string, std::int64_t> model;
+  std::uint32_t guess = 0;
   for (int i = 0; i < steps; ++i) {
     const std::string key = "a key with a number " + std::to_string(random() % keys);
     if (random() % 3 == 0) {
       ASSERT_EQ(table.erase(key, hash(key)), model.erase(key) > 0);
     } else {
       bool is_new = false;
-      auto& value = table(key, hash(key), &is_new);
+      // Good guesses, old ones, and some of slots that aren't there.
+      if (random() % 2 == 0)
+        guess =
+            random() % 2 == 0 ? table.guess(hash(key)) : static_cast<std::uint32_t>(random() % (2 * keys));
+      auto& value =
+          random() % 2 == 0 ? table(key, hash(key), guess, &is_new) : table(key, hash(key), &is_new);
       ASSERT_EQ(is_new, !model.contains(key));
       ASSERT_EQ(value == nullptr, is_new);
       value = std::make_shared<std::int64_t>(i);
@@ -84,6 +90,15 @@ TEST(KeyTable, IsAMapUnderRandomChanges) {
 TEST(KeyTable, IsAMapWhenManyHashesCollide) {
   for (std::uint64_t seed = 1; seed <= 10; ++seed) churn(poor, seed, 40, 2000);
   for (std::uint64_t seed = 1; seed <= 10; ++seed) churn(none, seed, 30, 2000);
+}
+
+TEST(KeyTable, GuessesRightWhenHashesDiffer) {
+  KeyTable<std::int64_t, std::int64_t> table;
+  EXPECT_EQ(table.guess(1), table.kNoSlot);
+  for (std::int64_t k = 0; k < 1000; ++k) table(k, detail::hash_key(k)) = k;
+  for (std::int64_t k = 0; k < 1000; ++k) {
+    EXPECT_EQ(table.next(std::size_t{table.guess(detail::hash_key(k))})->key, k);
+  }
 }
 
 TEST(KeyTable, SaysWhatItTakes) {

@@ -52,20 +52,27 @@ class RunningAggregate final : public KeyedOperator<In, KeyOf> {
     std::size_t i = 0;
     std::size_t kept = 0;
     Undo<State> undo(needs_undo(this->env_.errors));
+    LookAhead ahead;
     this->guarded(
         batch, i,
         [&](std::size_t at) {
           undo.begin();
           decltype(auto) key = this->key(batch.values[at]);
+          const auto [hash, guess] = this->look_up(ahead, batch, at, key, states_);
           bool is_new = false;
-          State& state = states_(key, hash_key<Key>(key), &is_new);
+          State& state = states_(key, hash, guess, &is_new);
           undo.before(state, is_new);
           (*add_)(state, batch.values[at]);
           result_.values.push_back({key, state});
-          batch.move_columns_down(at, kept++);
+          if (kept != at) [[unlikely]]
+            batch.move_columns_down(at, kept);
+          ++kept;
           return true;
         },
-        [&](std::size_t at) { take_back(batch.values[at], undo); });
+        [&](std::size_t at) {
+          take_back(batch.values[at], undo);
+          ahead.forget();
+        });
     batch.truncate_columns(kept);
     result_.take_columns(batch);
     this->counters.forwarded += kept;
@@ -138,6 +145,7 @@ class TumblingAggregate final : public WindowOperator<In, KeyOf, State> {
     std::size_t i = 0;
     std::size_t absorbed = 0;
     Undo<State> undo(needs_undo(this->env_.errors));
+    LookAhead ahead;
     // Most records fall into the window of the one before them, and most others into the one before that.
     Used used, other;
     this->guarded(
@@ -160,14 +168,18 @@ class TumblingAggregate final : public WindowOperator<In, KeyOf, State> {
           }
           undo.begin();
           decltype(auto) key = this->key(batch.values[at]);
+          const auto [hash, guess] = this->look_up(ahead, batch, at, key, *used.states);
           bool is_new = false;
-          State& state = (*used.states)(key, hash_key<Key>(key), &is_new);
+          State& state = (*used.states)(key, hash, guess, &is_new);
           undo.before(state, is_new);
           (*add_)(state, batch.values[at]);
           ++absorbed;
           return true;
         },
-        [&](std::size_t at) { take_back(batch, at, undo); });
+        [&](std::size_t at) {
+          take_back(batch, at, undo);
+          ahead.forget();
+        });
     this->counters.absorbed += absorbed;
     count_bytes(used);
     count_bytes(other);

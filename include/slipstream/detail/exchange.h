@@ -71,6 +71,7 @@ class Exchange final : public Receiver<T> {
     lane_of_shard_.resize(env.shards);
     for (std::uint32_t s = 0; s < env.shards; ++s) lane_of_shard_[s] = lane_of_shard(s, env.lanes);
     picks_.resize(env.lanes);
+    ends_.resize(env.lanes);
   }
   void receive(Batch<T>& batch) override {
     if (picks_.size() == 1) {
@@ -79,47 +80,36 @@ class Exchange final : public Receiver<T> {
     }
     route(batch);
     for (std::uint32_t l = 0; l < picks_.size(); ++l) {
-      const std::span<const std::uint32_t> picks(picks_[l].records.data(), picks_[l].size);
+      const std::span<const std::uint32_t> picks(picks_[l].data(), ends_[l]);
       if (!picks.empty()) sender_.send(l, take(batch, picks));
     }
   }
 
  private:
-  /// Which records of the batch go to a lane.
-  struct Picks {
-    std::vector<std::uint32_t> records;
-    std::size_t size = 0;
-  };
-
+  /// Says, by lane, which records of the batch go there.
   void route(const Batch<T>& batch) {
-    for (Picks& picks : picks_) {
-      picks.size = 0;
-      if (picks.records.size() < batch.size()) picks.records.resize(batch.size());
+    const auto size = static_cast<std::uint32_t>(batch.size());
+    for (std::size_t l = 0; l < picks_.size(); ++l) {
+      if (picks_[l].size() < size) picks_[l].resize(size);
+      ends_[l] = picks_[l].data();
     }
     const T* const values = batch.values.data();
     const std::uint32_t* const lane_of_shard = lane_of_shard_.data();
-    Picks* const picks_of = picks_.data();
-    const auto size = static_cast<std::uint32_t>(batch.size());
-    const auto pick = [&](std::uint32_t lane, std::uint32_t i) {
-      Picks& picks = picks_of[lane];
-      picks.records[picks.size++] = i;
-    };
+    std::uint32_t** const ends = ends_.data();
     for (std::uint32_t i = 0; i < size; ++i) {
       try {
         for (; i < size; ++i)
-          pick(lane_of_shard[shard_of(hash_key(std::invoke(*key_of_, values[i])), shards_)], i);
+          *ends[lane_of_shard[shard_of(hash_key(std::invoke(*key_of_, values[i])), shards_)]]++ = i;
       } catch (...) {
         // A record whose key can't be had goes to any lane: the operator there asks for the key again, and
         // its error policy decides.
-        pick(0, i);
+        *ends[0]++ = i;
       }
     }
   }
   std::unique_ptr<Batch<T>> take(Batch<T>& batch, std::span<const std::uint32_t> picks) {
     auto part = sender_.make();
-    if (part->values.capacity() < picks.size())  // shares vary a little
-      part->values.reserve(picks.size() + picks.size() / 8);
-    for (const std::uint32_t i : picks) part->values.push_back(std::move(batch.values[i]));
+    gather_column(batch.values, picks, part->values);
     part->gather_columns(batch, picks);
     return part;
   }
@@ -128,7 +118,9 @@ class Exchange final : public Receiver<T> {
   std::shared_ptr<const KeyOf> key_of_;
   const std::uint32_t shards_;
   std::vector<std::uint32_t> lane_of_shard_;
-  std::vector<Picks> picks_;  ///< by lane
+  // By lane: numbers of records, and behind the last of this batch.
+  std::vector<std::vector<std::uint32_t>> picks_;
+  std::vector<std::uint32_t*> ends_;
 };
 
 }  // namespace slipstream::detail

@@ -21,6 +21,7 @@ class KeyTable {
     Key key;
     Value value;
   };
+  static constexpr std::uint32_t kNoSlot = static_cast<std::uint32_t>(-1);
 
   KeyTable() = default;
   KeyTable(KeyTable&& o) noexcept { swap(o); }
@@ -56,6 +57,22 @@ class KeyTable {
   /// Asks for the memory a look-up will touch first.
   void prefetch(std::uint64_t hash) const {
     if (!places_.empty()) __builtin_prefetch(&places_[home(tag_of(hash))]);
+  }
+  /// Where a key of this hash most likely is; asks for that memory. Stays a guess whatever happens to the
+  /// table.
+  std::uint32_t guess(std::uint64_t hash) const {
+    if (size_ == 0) return kNoSlot;
+    const std::uint32_t tag = tag_of(hash);
+    std::size_t i = home(tag);
+    while (places_[i].tag != tag && places_[i].tag != 0) i = (i + 1) & mask_;
+    __builtin_prefetch(&slots_[places_[i].slot]);
+    return places_[i].slot;
+  }
+  /// As operator() without a guess, which may be wrong.
+  Value& operator()(const Key& key, std::uint64_t hash, std::uint32_t guess, bool* inserted) {
+    if (guess >= size_ || !same_key(slots_[guess].key, key)) return (*this)(key, hash, inserted);
+    *inserted = false;
+    return slots_[guess].value;
   }
   bool erase(const Key& key, std::uint64_t hash) {
     const std::size_t place = place_of(key, hash);

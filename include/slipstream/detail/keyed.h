@@ -1,5 +1,8 @@
 #pragma once
 #include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <type_traits>
@@ -12,6 +15,52 @@
 
 namespace slipstream::detail {
 
+/// The hashes of a batch's next few keys and where their states most likely are, looked up together ahead of
+/// their turn, so that the memory of one is on its way while another is worked on: waiting for it was half of
+/// an aggregate's time.
+class LookAhead {
+ public:
+  struct Found {
+    std::uint64_t hash;
+    std::uint32_t guess;
+  };
+  /// Of the record at `at`, which is behind the one before. hash_of(i) gives the hash of a record's key, or
+  /// throws: that is dealt with when it is the record's turn.
+  template <class HashOf, class Table>
+  const Found& operator()(std::size_t at, std::size_t end, HashOf&& hash_of, const Table& table) {
+    if (at >= end_) [[unlikely]]
+      find(at, end, hash_of, table);
+    return found_[at - begin_];
+  }
+  /// Records behind the last have moved.
+  void forget() { end_ = 0; }
+
+ private:
+  static constexpr std::size_t kRecords = 32;
+
+  template <class HashOf, class Table>
+  [[gnu::noinline]] void find(std::size_t at, std::size_t end, HashOf& hash_of, const Table& table) {
+    const std::size_t size = std::min(kRecords, end - at);
+    found_[0].hash = hash_of(at);
+    table.prefetch(found_[0].hash);
+    std::size_t n = 1;
+    try {
+      for (; n < size; ++n) {
+        found_[n].hash = hash_of(at + n);
+        table.prefetch(found_[n].hash);
+      }
+    } catch (...) {
+    }
+    for (std::size_t k = 0; k < n; ++k) found_[k].guess = table.guess(found_[k].hash);
+    begin_ = at;
+    end_ = at + n;
+  }
+
+  std::array<Found, kRecords> found_;
+  std::size_t begin_ = 0;
+  std::size_t end_ = 0;
+};
+
 /// An operator on a keyed stream: the head of a stage whose lanes own disjoint sets of keys.
 template <class In, class KeyOf>
 class KeyedOperator : public TypedOperator<In> {
@@ -22,6 +71,17 @@ class KeyedOperator : public TypedOperator<In> {
 
  protected:
   decltype(auto) key(const In& value) const { return std::invoke(*key_of_, value); }
+  /// Of the record at `at`, whose key this is.
+  template <class Table>
+  LookAhead::Found look_up(LookAhead& ahead, const Batch<In>& batch, std::size_t at, const Key& key,
+                           const Table& table) const {
+    if constexpr (kIsKeyCheap) {
+      return ahead(
+          at, batch.size(), [&](std::size_t i) { return hash_key<Key>(this->key(batch.values[i])); }, table);
+    } else {
+      return {hash_key<Key>(key), Table::kNoSlot};
+    }
+  }
   std::uint32_t slot(std::uint64_t hash) const { return shard_of(hash, this->env_.shards); }
   std::uint64_t unit(const Batch<In>& batch, std::size_t i) const override {
     try {
@@ -53,6 +113,10 @@ class KeyedOperator : public TypedOperator<In> {
   }
 
  private:
+  /// Whether asking for it once more costs next to nothing.
+  static constexpr bool kIsKeyCheap =
+      std::is_reference_v<std::invoke_result_t<const KeyOf&, const In&>> || std::is_trivially_copyable_v<Key>;
+
   std::shared_ptr<const KeyOf> key_of_;
 };
 
@@ -70,16 +134,20 @@ class Undo {
   /// A record begins; nothing is changed yet.
   void begin() { changed_ = false; }
   void before(const State& state, bool is_new) {
-    if (!active_) return;
-    changed_ = true;
-    is_new_ = is_new;
-    if (!is_new) copy_ = std::make_unique<State>(state);
+    if (active_) [[unlikely]]
+      save(state, is_new);
   }
   bool needed() const { return changed_; }
   bool was_new() const { return is_new_; }
   State& copy() { return *copy_; }
 
  private:
+  [[gnu::noinline]] void save(const State& state, bool is_new) {
+    changed_ = true;
+    is_new_ = is_new;
+    if (!is_new) copy_ = std::make_unique<State>(state);
+  }
+
   bool active_;
   bool changed_ = false;
   bool is_new_ = false;
