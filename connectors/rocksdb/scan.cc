@@ -73,10 +73,16 @@ bool RangeScan::next(const Read& read) {
     return false;
   }
   if (has_begun_ && !iterator_->Valid()) return false;
-  std::exchange(has_begun_, true) ? step() : begin();
-  const absl::StatusOr<std::optional<Entry>> entry = settle();
-  status_ = !entry.ok() ? entry.status() : *entry ? read(**entry) : absl::OkStatus();
-  return status_.ok() && *entry;
+  for (std::exchange(has_begun_, true) ? step() : begin(); iterator_->Valid(); step()) {
+    const auto record = read_record(iterator_->value().ToStringView());
+    if (record && record->is_expired(now_)) continue;
+    const std::string_view key = iterator_->key().ToStringView();
+    status_ = record ? read({key, record->is_entity, record->bytes}) : unreadable(key);
+    return status_.ok();
+  }
+  status_ = to_status(iterator_->status(), database_->path());
+  if (!status_.ok()) status_ = prefixed(title_, status_);
+  return false;
 }
 
 void RangeScan::begin() {
@@ -90,19 +96,9 @@ void RangeScan::begin() {
 
 void RangeScan::step() { backwards_ ? iterator_->Prev() : iterator_->Next(); }
 
-absl::StatusOr<std::optional<RangeScan::Entry>> RangeScan::settle() {
-  for (; iterator_->Valid(); step()) {
-    const std::string_view key = iterator_->key().ToStringView();
-    const auto record = read_record(iterator_->value().ToStringView());
-    if (!record) {
-      return error_of(absl::StatusCode::kDataLoss, title_ + ", key " + detail::ordered_key_text(key),
-                      "the value isn't written as this version of slipstream writes it");
-    }
-    if (!record->is_expired(now_)) return Entry{key, record->is_entity, record->bytes};
-  }
-  const absl::Status status = to_status(iterator_->status(), database_->path());
-  if (!status.ok()) return prefixed(title_, status);
-  return std::nullopt;
+absl::Status RangeScan::unreadable(std::string_view key) const {
+  return error_of(absl::StatusCode::kDataLoss, title_ + ", key " + detail::ordered_key_text(key),
+                  "the value isn't written as this version of slipstream writes it");
 }
 
 }  // namespace slipstream::rocks

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "absl/status/statusor.h"
+#include "absl/status/status.h"
 #include "connectors/rocksdb/database.h"
 #include "slipstream/detail/cache_store.h"
 
@@ -42,8 +42,7 @@ class RangeScan final : public detail::StoreScan, public Dependent {
  private:
   void begin();
   void step();
-  /// Goes on to the first entry that hasn't expired; it is empty when there is none.
-  absl::StatusOr<std::optional<Entry>> settle();
+  absl::Status unreadable(std::string_view key) const;
 
   const std::shared_ptr<Database> database_;
   const std::string title_;
