@@ -63,20 +63,33 @@ TEST(ForgetfulCache, MayBeginToKeepEverything) {
   EXPECT_EQ(count(cache), 20'000);
 }
 
+std::uint64_t used_memory(const Cache<int, std::string>& cache) {
+  return std::stoull(cache.property("rocksdb.block-cache-usage").value());
+}
+
 TEST(CacheMemory, StaysInItsBudget) {
   constexpr std::size_t kBudget = 8 * kMiB;
   const TestFolder folder;
   const auto cache = filled(folder / "db", 30'000, {.memory_budget = kBudget});
-  const auto used = [&] { return std::stoull(cache.property("rocksdb.block-cache-usage").value()); };
   EXPECT_EQ(cache.property("rocksdb.block-cache-capacity").value(), std::to_string(kBudget));
   std::uint64_t most = 0;
   for (int i = 0; i < 30'000; ++i) {
     ASSERT_TRUE(cache.get(i).ok());
     ASSERT_TRUE(cache.put(30'000 + i, kilobyte(i)).ok());
-    if (i % 100 == 0) most = std::max<std::uint64_t>(most, used());
+    if (i % 100 == 0) most = std::max(most, used_memory(cache));
   }
   EXPECT_GT(most, kBudget / 2);  // it is used, by writes too
   EXPECT_LE(most, kBudget + kBudget / 4);
+}
+
+TEST(CacheMemory, KeepsWhatAScanReadsWhereAllOfItFits) {
+  const TestFolder folder;
+  for (const int entries : {2'000, 30'000}) {
+    const auto cache = filled(folder / std::to_string(entries), entries, {.memory_budget = 8 * kMiB});
+    const std::uint64_t before = used_memory(cache);
+    EXPECT_EQ(count(cache), entries);
+    EXPECT_EQ(used_memory(cache) > before + kMiB, entries == 2'000);
+  }
 }
 
 }  // namespace
