@@ -1,7 +1,6 @@
 #include "connectors/rocksdb/scan.h"
 
 #include <algorithm>
-#include <cstdint>
 #include <utility>
 
 #include "connectors/rocksdb/errors.h"
@@ -16,16 +15,6 @@ std::string after_prefix(std::string prefix) {
   while (!prefix.empty() && prefix.back() == '\xff') prefix.pop_back();
   if (!prefix.empty()) prefix.back() = static_cast<char>(static_cast<unsigned char>(prefix.back()) + 1);
   return prefix;
-}
-
-/// Whether reading everything leaves it in the block cache, instead of only pushing out what others read
-/// often.
-bool fits_into_cache(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* family) {
-  std::uint64_t bytes = 0;
-  std::uint64_t capacity = 0;
-  return !db.GetIntProperty(family, rocksdb::DB::Properties::kLiveSstFilesSize, &bytes) ||
-         !db.GetIntProperty(family, rocksdb::DB::Properties::kBlockCacheCapacity, &capacity) ||
-         bytes <= capacity;
 }
 
 }  // namespace
@@ -59,7 +48,6 @@ RangeScan::RangeScan(std::shared_ptr<Database> database, std::string title, absl
   upper_slice_ = upper_;
   if (!lower_.empty()) options.iterate_lower_bound = &lower_slice_;
   if (has_upper) options.iterate_upper_bound = &upper_slice_;
-  if (!from_ && lower_.empty() && !has_upper) options.fill_cache = fits_into_cache(database_->db(), family);
   iterator_.reset(database_->db().NewIterator(options, family));
   database_->add(this);
 }
