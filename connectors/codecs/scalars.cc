@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstdint>
+#include <cstring>
 #include <limits>
 #include <vector>
 
@@ -135,6 +137,18 @@ std::size_t utf8_length(std::string_view text) {
 void append_hex(unsigned char byte, std::string& out) {
   constexpr char kHex[] = "0123456789abcdef";
   out.append("\\x").append(1, kHex[byte >> 4]).append(1, kHex[byte & 15]);
+}
+
+/// Most texts are ASCII, and too short for a call of simdjson to be worth it.
+bool is_ascii(std::string_view text) {
+  constexpr std::uint64_t kHighBits = 0x8080808080808080;
+  std::uint64_t seen = 0;
+  for (std::uint64_t word = 0; text.size() >= sizeof(word); text.remove_prefix(sizeof(word))) {
+    std::memcpy(&word, text.data(), sizeof(word));
+    seen |= word;
+  }
+  for (const char c : text) seen |= static_cast<unsigned char>(c);
+  return (seen & kHighBits) == 0;
 }
 
 }  // namespace
@@ -303,7 +317,7 @@ std::string unwritable(const TypeInfo& type, const void* value) {
 }
 
 std::size_t find_invalid_utf8(std::string_view text) {
-  if (simdjson::validate_utf8(text.data(), text.size())) return text.npos;
+  if (is_ascii(text) || simdjson::validate_utf8(text.data(), text.size())) return text.npos;
   std::size_t at = 0;
   while (at < text.size()) {
     const std::size_t length = utf8_length(text.substr(at));

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -10,6 +11,9 @@
 /// microseconds since 1970), then the codec's bytes or the columns. RocksDB 7.8 has columns of its own but
 /// can't put them into files for ingestion, and has no way to give up a single entry at its time.
 namespace slipstream::rocks {
+
+constexpr unsigned char kExpires = 1;
+constexpr unsigned char kEntity = 2;
 
 struct Record {
   bool is_entity = false;
@@ -31,6 +35,22 @@ class RecordHead {
 };
 
 /// Empty: it isn't written as this version writes records.
-std::optional<Record> read_record(std::string_view stored);
+inline std::optional<Record> read_record(std::string_view stored) {
+  if (stored.empty()) return std::nullopt;
+  const auto flags = static_cast<unsigned char>(stored.front());
+  if ((flags & ~(kExpires | kEntity)) != 0) return std::nullopt;
+  stored.remove_prefix(1);
+  Record record;
+  record.is_entity = (flags & kEntity) != 0;
+  if ((flags & kExpires) != 0) {
+    std::int64_t microseconds = 0;
+    if (stored.size() < sizeof(microseconds)) return std::nullopt;
+    std::memcpy(&microseconds, stored.data(), sizeof(microseconds));
+    stored.remove_prefix(sizeof(microseconds));
+    record.expires = EventTime(Duration(microseconds));
+  }
+  record.bytes = stored;
+  return record;
+}
 
 }  // namespace slipstream::rocks
