@@ -80,7 +80,7 @@ class Exchange final : public Receiver<T> {
     }
     route(batch);
     for (std::uint32_t l = 0; l < picks_.size(); ++l) {
-      const std::span<const std::uint32_t> picks(picks_[l].data(), ends_[l].at);
+      const std::span<const std::uint32_t> picks(picks_[l].data(), ends_[l]);
       if (!picks.empty()) sender_.send(l, take(batch, picks));
     }
   }
@@ -91,19 +91,19 @@ class Exchange final : public Receiver<T> {
     const auto size = static_cast<std::uint32_t>(batch.size());
     for (std::size_t l = 0; l < picks_.size(); ++l) {
       if (picks_[l].size() < size) picks_[l].resize(size);
-      ends_[l].at = picks_[l].data();
+      ends_[l] = picks_[l].data();
     }
     const T* const values = batch.values.data();
     const std::uint32_t* const lane_of_shard = lane_of_shard_.data();
-    End* const ends = ends_.data();
+    std::uint32_t** const ends = ends_.data();
     for (std::uint32_t i = 0; i < size; ++i) {
       try {
         for (; i < size; ++i)
-          *ends[lane_of_shard[shard_of(hash_key(std::invoke(*key_of_, values[i])), shards_)]].at++ = i;
+          *ends[lane_of_shard[shard_of(hash_key(std::invoke(*key_of_, values[i])), shards_)]]++ = i;
       } catch (...) {
         // A record whose key can't be had goes to any lane: the operator there asks for the key again, and
         // its error policy decides.
-        *ends[0].at++ = i;
+        *ends[0]++ = i;
       }
     }
   }
@@ -118,12 +118,9 @@ class Exchange final : public Receiver<T> {
   std::shared_ptr<const KeyOf> key_of_;
   const std::uint32_t shards_;
   std::vector<std::uint32_t> lane_of_shard_;
-  struct alignas(64) End {  // written for every record: in a cache line that no other lane writes to
-    std::uint32_t* at;
-  };
   // By lane: numbers of records, and behind the last of this batch.
   std::vector<std::vector<std::uint32_t>> picks_;
-  std::vector<End> ends_;
+  std::vector<std::uint32_t*> ends_;
 };
 
 }  // namespace slipstream::detail

@@ -64,7 +64,7 @@ class KeyTable {
     if (size_ == 0) return kNoSlot;
     const std::uint32_t tag = tag_of(hash);
     std::size_t i = home(tag);
-    i = (i + (places_[i].tag != tag)) & mask_;
+    while (places_[i].tag != tag && places_[i].tag != 0) i = (i + 1) & mask_;
     __builtin_prefetch(&slots_[places_[i].slot]);
     return places_[i].slot;
   }

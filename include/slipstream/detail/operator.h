@@ -104,9 +104,8 @@ struct OperatorEnv {
 };
 
 /// One node's work in one lane. Operators are chained: what one emits the next receives at once, in the same
-/// lane, until an edge puts it into another lane's inbox. Has its cache lines to itself: what one lane writes
-/// per record must not lie beside what another one does.
-class alignas(64) Operator {
+/// lane, until an edge puts it into another lane's inbox.
+class Operator {
  public:
   explicit Operator(const OperatorEnv& env)
       : counters(env.counters ? *env.counters : own_counters_), env_(env) {}
