@@ -12,6 +12,7 @@
 /// can't put them into files for ingestion, and has no way to give up a single entry at its time.
 namespace slipstream::rocks {
 
+// Of the byte of flags.
 constexpr unsigned char kExpires = 1;
 constexpr unsigned char kEntity = 2;
 
